@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfctl release, clear, rescan, reload: calls whose reply is empty. */
+
+#include "cli/client.h"
+#include "cli/options.h"
+#include "cli/table.h"
+#include "common/address.h"
+
+/* One call with at most one parameter; prints the reply for --json. */
+static int call_plainly(struct client *c, const char *method, const char *key, const char *value) {
+        _cleanup_json_ json_t *reply = NULL;
+        json_t *parameters = NULL;
+
+        if (key) {
+                parameters = new_object();
+                put_text(parameters, key, value);
+        }
+        int r = client_call(c, method, parameters, &reply);
+        if (r == 0 && c->cli->json)
+                print_json(reply);
+        return r;
+}
+
+static int call_without_arguments(struct cli *cli, const struct verb *verb, const char *method, int argc,
+                                  char **argv) {
+        _cleanup_client_ struct client c = CLIENT_CLOSED;
+        int r = options_parse(cli, verb, NULL, 0, false, &argc, argv);
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (argc > 1)
+                return usage_error(verb, "takes no arguments");
+        r = client_open(&c, cli);
+        return r != 0 ? r : call_plainly(&c, method, NULL, NULL);
+}
+
+int verb_rescan(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return call_without_arguments(cli, verb, "Rescan", argc, argv);
+}
+
+int verb_reload(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return call_without_arguments(cli, verb, "Reload", argc, argv);
+}
+
+/* All of them are tried; the exit code is that of the first that failed. */
+int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        _cleanup_client_ struct client c = CLIENT_CLOSED;
+        int r = options_parse(cli, verb, NULL, 0, false, &argc, argv), first = 0;
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (argc < 2)
+                return usage_error(verb, "needs a lease, see 'vfctl list leases'");
+        if ((r = client_open(&c, cli)) != 0)
+                return r;
+        for (int i = 1; i < argc; i++) {
+                r = call_plainly(&c, "Release", "lease", argv[i]);
+                if (r == EX_UNAVAILABLE)
+                        return r;
+                if (r != 0 && argc > 2)
+                        print_error("lease %s was not released", argv[i]);
+                if (first == 0)
+                        first = r;
+        }
+        return first;
+}
+
+int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        _cleanup_client_ struct client c = CLIENT_CLOSED;
+        struct address a;
+        int r = options_parse(cli, verb, NULL, 0, false, &argc, argv);
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (argc != 2)
+                return usage_error(verb, "needs one address, see 'vfctl list vfs --state quarantined'");
+        if (address_parse(argv[1], &a) < 0)
+                return usage_error(verb, "'%s' is not an address such as 0000:01:10.0", argv[1]);
+        r = client_open(&c, cli);
+        return r != 0 ? r : call_plainly(&c, "Clear", "address", ADDRESS_STR(a));
+}

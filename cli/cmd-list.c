@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfctl list: one table for each kind of thing. */
+
+#include "cli/client.h"
+#include "cli/options.h"
+#include "cli/records.h"
+#include "cli/table.h"
+#include "cli/times.h"
+#include "common/model.h"
+#include "common/text.h"
+
+#include <string.h>
+
+/* One kind: which call, which member of the reply, how a row is made of an element. */
+struct listing {
+        const char *name, *method, *empty;
+        const char *const *headers;
+        size_t n_headers;
+        int (*add)(struct table *t, json_t *v); /* 0 or -EPROTO */
+};
+
+static const char *none_if(const char *reason) {
+        return strcmp(reason, "none") == 0 ? NULL : reason;
+}
+
+static int add_pf(struct table *t, json_t *v) {
+        struct pf_record p = { 0 };
+        int r = record_pf(v, &p);
+
+        if (r < 0)
+                return r;
+        table_add(t, p.address);
+        table_add(t, p.driver);
+        table_add(t, p.netdev);
+        table_add(t, p.pool);
+        table_addf(t, "%lld/%lld", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.numa_node < 0)
+                table_add(t, NULL);
+        else
+                table_addf(t, "%lld", (long long) p.numa_node);
+        table_add_colour(t, COLOUR_BAD, p.stuck ? "stuck" : none_if(p.reason));
+        table_add(t, p.model);
+        return 0;
+}
+
+static int add_vf(struct table *t, json_t *v) {
+        struct vf_record f = { 0 };
+        int r = record_vf(v, &f);
+
+        if (r < 0)
+                return r;
+        table_add(t, f.address);
+        table_add(t, f.pf);
+        table_add(t, f.pool);
+        table_add_colour(t, colour_of_state(f.state), f.state);
+        table_add(t, f.tenant);
+        table_add(t, f.vm);
+        table_add(t, f.lease);
+        table_add(t, none_if(f.reason));
+        return 0;
+}
+
+static int add_lease(struct table *t, json_t *v) {
+        struct lease_record l = { 0 };
+        _cleanup_free_ char *vfs = NULL;
+        json_t *e;
+        size_t i;
+        int r = record_lease(v, &l);
+
+        if (r < 0)
+                return r;
+        json_array_foreach(l.vfs, i, e) {
+                const char *address;
+
+                if ((r = record_string(e, "vfs", &address)) < 0)
+                        return r;
+                if (text_append(&vfs, "%s%s", i > 0 ? "," : "", address) < 0)
+                        out_of_memory();
+        }
+        table_add(t, l.id);
+        table_add(t, l.tenant);
+        table_add(t, l.pool);
+        table_add(t, l.vm);
+        table_add(t, vfs);
+        table_add(t, l.hand_off);
+        table_addf(t, "%lld", (long long) l.uid);
+        if (l.pid > 0)
+                table_addf(t, "%lld", (long long) l.pid);
+        else
+                table_add(t, "kept");
+        table_add_colour(t, l.ending ? COLOUR_BUSY : COLOUR_NONE, l.ending ? "ending" : "in-use");
+        table_add(t, TIME_STR(l.created));
+        return 0;
+}
+
+static int add_pool(struct table *t, json_t *v) {
+        struct pool_record p = { 0 };
+        int r = record_pool(v, &p);
+
+        if (r < 0)
+                return r;
+        table_add(t, p.name);
+        table_add(t, p.class);
+        table_addf(t, "%lld", (long long) p.pfs);
+        table_addf(t, "%lld", (long long) p.vfs);
+        table_addf(t, "%lld", (long long) p.ready);
+        table_addf(t, "%lld", (long long) p.leased);
+        return 0;
+}
+
+static void add_tenant_row(struct table *t, const struct tenant_record *n,
+                           const struct tenant_pool_record *p) {
+        table_add(t, n->name);
+        table_add(t, n->memlock > 0 ? SIZE_STR((uint64_t) n->memlock) : NULL);
+        table_add(t, p ? p->pool : NULL);
+        if (p) {
+                table_addf(t, "%lld", (long long) p->quota);
+                table_addf(t, "%lld", (long long) p->used);
+        } else {
+                table_add(t, NULL);
+                table_add(t, NULL);
+        }
+}
+
+static int add_tenant(struct table *t, json_t *v) {
+        struct tenant_record n = { 0 };
+        json_t *e;
+        size_t i;
+        int r = record_tenant(v, &n);
+
+        if (r < 0)
+                return r;
+        json_array_foreach(n.pools, i, e) {
+                struct tenant_pool_record p = { 0 };
+
+                if ((r = record_tenant_pool(e, &p)) < 0)
+                        return r;
+                add_tenant_row(t, &n, &p);
+        }
+        if (json_array_size(n.pools) == 0)
+                add_tenant_row(t, &n, NULL);
+        return 0;
+}
+
+static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV",  "POOL",
+                                          ">VFS",    ">NUMA",  "PROBLEM", "MODEL" };
+static const char *const vf_headers[] = {
+        "ADDRESS", "PF", "POOL", "STATE", "TENANT", "VM", "LEASE", "REASON"
+};
+static const char *const lease_headers[] = { "LEASE",    "TENANT", "POOL", "VM",    "VFS",
+                                             "HAND-OFF", ">UID",   ">PID", "STATE", "SINCE" };
+static const char *const pool_headers[] = { "POOL", "CLASS", ">PFS", ">VFS", ">READY", ">LEASED" };
+static const char *const tenant_headers[] = { "TENANT", ">MEMLOCK", "POOL", ">QUOTA", ">USED" };
+
+#define HEADERS(h) h, ARRAY_SIZE(h)
+static const struct listing listings[] = {
+        { "pfs", "ListPFs", "No PFs.", HEADERS(pf_headers), add_pf },
+        { "vfs", "ListVFs", "No VFs.", HEADERS(vf_headers), add_vf },
+        { "leases", "ListLeases", "No leases.", HEADERS(lease_headers), add_lease },
+        { "pools", "ListPools", "No pools.", HEADERS(pool_headers), add_pool },
+        { "tenants", "ListTenants", "No tenants.", HEADERS(tenant_headers), add_tenant },
+};
+
+static const struct listing *listing_find(const char *name) {
+        FOREACH_ARRAY(l, listings, ARRAY_SIZE(listings))
+                if (strcmp(l->name, name) == 0)
+                        return l;
+        return NULL;
+}
+
+static int unknown_listing(const struct verb *verb, const char *name) {
+        const char *names[ARRAY_SIZE(listings)];
+
+        for (size_t i = 0; i < ARRAY_SIZE(listings); i++)
+                names[i] = listings[i].name;
+        const char *near = nearest_word(name, names, ARRAY_SIZE(names));
+        return usage_error(verb, "cannot list '%s'%s%s%s", name, near ? ", did you mean '" : "",
+                           near ? near : "", near ? "'?" : "");
+}
+
+static int list(struct cli *cli, const struct listing *l, json_t *filters_taken) {
+        _cleanup_client_ struct client c = CLIENT_CLOSED;
+        _cleanup_json_ json_t *reply = NULL, *filters = filters_taken;
+        _cleanup_table_ struct table *t = table_new(l->headers, l->n_headers);
+        json_t *rows, *e;
+        size_t i;
+        int r = client_open(&c, cli);
+
+        if (r != 0 || (r = client_call(&c, l->method, TAKE_PTR(filters), &reply)) != 0)
+                return r;
+        if (record_array(reply, l->name, &rows) < 0)
+                return EXIT_FAILED;
+        json_array_foreach(rows, i, e)
+                if (l->add(t, e) < 0)
+                        return EXIT_FAILED;
+        if (cli->json)
+                print_json(reply);
+        else
+                table_print(t, !cli->no_legend, l->empty);
+        return 0;
+}
+
+int verb_list(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        const char *pf = NULL, *pool = NULL, *state = NULL;
+        const struct option options[] = {
+                { "pf", 0, "ADDRESS", "vfs: only those of this PF", OPTION_TEXT, &pf },
+                { "pool", 0, "POOL", "vfs: only those of this pool", OPTION_TEXT, &pool },
+                { "state", 0, "STATE", "vfs: only those in this state", OPTION_TEXT, &state },
+        };
+        int r = options_parse(cli, verb, options, ARRAY_SIZE(options), false, &argc, argv);
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (argc > 2)
+                return usage_error(verb, "takes one argument");
+        const struct listing *l = listing_find(argc > 1 ? argv[1] : "vfs");
+        if (!l)
+                return unknown_listing(verb, argv[1]);
+        bool filtered = pf || pool || state;
+        if (filtered && strcmp(l->name, "vfs") != 0)
+                return usage_error(verb, "--pf, --pool and --state go with 'vfs' only");
+        if (state && vf_state_from_string(state) == _VF_STATE_MAX)
+                return usage_error(verb, "there is no state '%s'", state);
+        if (!filtered)
+                return list(cli, l, NULL);
+        json_t *filters = new_object();
+        put_text(filters, "pf", pf);
+        put_text(filters, "pool", pool);
+        put_text(filters, "state", state);
+        return list(cli, l, filters);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfctl show: all about one PF, VF or lease. */
+
+#include "cli/client.h"
+#include "cli/options.h"
+#include "cli/records.h"
+#include "cli/table.h"
+#include "cli/times.h"
+#include "common/address.h"
+#include "common/reason.h"
+
+#include <string.h>
+
+#define LEASE_ID_LEN 16
+
+/* The reason as a sentence; what the daemon said itself wins. */
+static void print_reason(const char *name, const char *message, const char *hint) {
+        enum reason r = reason_from_name(name);
+
+        if (strcmp(name, "none") == 0)
+                return;
+        if (!message || !message[0])
+                message = r != REASON_NONE ? reason_sentence(r) : "";
+        if (!hint || !hint[0])
+                hint = r != REASON_NONE ? reason_hint(r) : "";
+        print_text("  reason:    %s%s(%s)\n", message, message[0] ? " " : "", name);
+        if (hint[0])
+                print_text("  hint:      %s\n", hint);
+}
+
+static int print_holders(json_t *holders) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(holders, i, e) {
+                struct holder_record h = { 0 };
+
+                if (record_holder(e, &h) < 0)
+                        return EXIT_FAILED;
+                print_text("  %-10s %lld %s\n", i == 0 ? "held by:" : "", (long long) h.pid, h.command);
+        }
+        return 0;
+}
+
+static int print_vf(json_t *v) {
+        struct vf_record f = { 0 };
+
+        if (record_vf(v, &f) < 0)
+                return EXIT_FAILED;
+        enum colour c = colour_of_state(f.state);
+        print_text("VF %s\n", f.address);
+        _cleanup_free_ char *state = text_escape(f.state);
+        printf("  state:     %s%s%s\n", colour_on(c), state, colour_off(c));
+        print_reason(f.reason, f.message, f.hint);
+        if (f.lease)
+                print_text("  lease:     %s, tenant %s, VM %s\n", f.lease, f.tenant ? f.tenant : "-",
+                           f.vm ? f.vm : "-");
+        int r = print_holders(f.holders);
+        if (r != 0)
+                return r;
+        print_text("  PF:        %s, VF %lld\n", f.pf, (long long) f.index);
+        print_text("  pool:      %s\n", f.pool ? f.pool : "none");
+        print_text("  driver:    %s\n", f.driver[0] ? f.driver : "none");
+        if (f.group >= 0)
+                print_text("  IOMMU:     group %lld%s%s, %s\n", (long long) f.group,
+                           f.group_type[0] ? " " : "", f.group_type,
+                           f.isolated ? "isolated" : "isolation not shown");
+        else
+                printf("  IOMMU:     no group, isolation not shown\n");
+        if (f.numa_node >= 0)
+                printf("  NUMA node: %lld\n", (long long) f.numa_node);
+        return 0;
+}
+
+static int print_pf(json_t *v) {
+        struct pf_record p = { 0 };
+
+        if (record_pf(v, &p) < 0)
+                return EXIT_FAILED;
+        print_text("PF %s\n", p.address);
+        print_text("  model:     %s (%s:%s, class %s)\n", p.model[0] ? p.model : "unknown", p.vendor,
+                   p.device, p.class);
+        print_text("  driver:    %s%s%s\n", p.driver[0] ? p.driver : "none",
+                   p.netdev[0] ? ", interface " : "", p.netdev);
+        print_text("  pool:      %s\n", p.pool ? p.pool : "none");
+        printf("  VFs:       %lld of %lld\n", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.stuck)
+                printf("  state:     %sstuck%s\n", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD));
+        print_reason(p.reason, NULL, NULL);
+        if (p.numa_node >= 0)
+                printf("  NUMA node: %lld\n", (long long) p.numa_node);
+        return 0;
+}
+
+static int print_lease(json_t *v) {
+        struct lease_record l = { 0 };
+
+        if (record_lease(v, &l) < 0)
+                return EXIT_FAILED;
+        print_text("lease %s\n", l.id);
+        print_text("  tenant:    %s\n", l.tenant);
+        print_text("  pool:      %s\n", l.pool);
+        print_text("  VM:        %s\n", l.vm);
+        print_text("  hand-off:  %s\n", l.hand_off);
+        printf("  asked by:  uid %lld\n", (long long) l.uid);
+        if (l.pid > 0)
+                printf("  lasts:     as long as process %lld\n", (long long) l.pid);
+        else
+                printf("  lasts:     until it is released\n");
+        if (l.ending)
+                printf("  state:     ending, waits for its VFs\n");
+        printf("  since:     %s\n", TIME_STR(l.created));
+        return 0;
+}
+
+/* Moves the elements of reply[key] to o[key]. 0 or an exit code. */
+static int collect(json_t *o, const char *key, json_t *reply) {
+        json_t *from, *to = json_object_get(o, key);
+
+        if (record_array(reply, key, &from) < 0)
+                return EXIT_FAILED;
+        if (!to && (!(to = json_array()) || json_object_set_new(o, key, to) < 0))
+                out_of_memory();
+        if (json_array_extend(to, from) < 0)
+                out_of_memory();
+        return 0;
+}
+
+/* ListVFs with one filter; a refusal because the VF does not exist is an empty list. */
+static int find_vfs(struct client *c, const char *filter, const char *value, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        _cleanup_free_ char *error = NULL;
+        json_t *parameters = new_object();
+
+        put_text(parameters, filter, value);
+        int r = client_try(c, "ListVFs", parameters, &reply, &error);
+        if (r != 0)
+                return r;
+        if (!error)
+                return collect(o, "vfs", reply);
+        const char *reason = json_string_value(json_object_get(reply, "reason"));
+        return reason && strcmp(reason, reason_name(REASON_NO_SUCH_DEVICE)) == 0
+                               ? 0
+                               : client_error(c, error, reply);
+}
+
+static int no_such(enum reason reason, const char *what) {
+        print_error("refused: %s: %s (%s)", what, reason_sentence(reason), reason_name(reason));
+        print_hint("%s", reason_hint(reason));
+        return EX_NOPERM;
+}
+
+static int find_pf(struct client *c, const char *address, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        json_t *pfs, *e, *found = NULL;
+        size_t i;
+        int r = client_call(c, "ListPFs", NULL, &reply);
+
+        if (r != 0)
+                return r;
+        if (record_array(reply, "pfs", &pfs) < 0)
+                return EXIT_FAILED;
+        json_array_foreach(pfs, i, e) {
+                const char *a = json_string_value(json_object_get(e, "address"));
+
+                if (a && strcmp(a, address) == 0)
+                        found = e;
+        }
+        if (!found)
+                return no_such(REASON_NO_SUCH_DEVICE, address);
+        json_t *one = json_pack("[O]", found);
+        if (!one || json_object_set_new(o, "pfs", one) < 0)
+                out_of_memory();
+        return find_vfs(c, "pf", address, o);
+}
+
+static int find_lease(struct client *c, const char *id, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        json_t *parameters = new_object(), *e;
+        const char *address;
+        size_t i;
+
+        put_text(parameters, "lease", id);
+        int r = client_call(c, "ListLeases", parameters, &reply);
+        if (r != 0 || (r = collect(o, "leases", reply)) != 0)
+                return r;
+        json_t *leases = json_object_get(o, "leases");
+        if (json_array_size(leases) == 0)
+                return no_such(REASON_NO_SUCH_LEASE, id);
+        json_t *vfs = json_object_get(json_array_get(leases, 0), "vfs");
+        json_array_foreach(vfs, i, e) {
+                if (record_string(e, "vfs", &address) < 0)
+                        return EXIT_FAILED;
+                if ((r = find_vfs(c, "address", address, o)) != 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int find_address(struct client *c, const char *address, json_t *o) {
+        int r = find_vfs(c, "address", address, o);
+
+        return r == 0 && json_array_size(json_object_get(o, "vfs")) == 0 ? find_pf(c, address, o) : r;
+}
+
+static int print_all(json_t *o) {
+        static const struct {
+                const char *key;
+                int (*print)(json_t *v);
+        } parts[] = { { "leases", print_lease }, { "pfs", print_pf }, { "vfs", print_vf } };
+        json_t *e;
+        size_t i;
+        int r;
+
+        FOREACH_ARRAY(p, parts, ARRAY_SIZE(parts)) {
+                json_t *list = json_object_get(o, p->key);
+
+                json_array_foreach(list, i, e)
+                        if ((r = p->print(e)) != 0)
+                                return r;
+        }
+        return 0;
+}
+
+static bool is_lease_id(const char *s) {
+        return strlen(s) == LEASE_ID_LEN && strspn(s, "0123456789abcdef") == LEASE_ID_LEN;
+}
+
+int verb_show(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        _cleanup_client_ struct client c = CLIENT_CLOSED;
+        _cleanup_json_ json_t *o = new_object();
+        struct address a;
+        int r = options_parse(cli, verb, NULL, 0, false, &argc, argv);
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (argc != 2)
+                return usage_error(verb, "needs one address or lease");
+        bool lease = is_lease_id(argv[1]);
+        if (!lease && address_parse(argv[1], &a) < 0)
+                return usage_error(verb,
+                                   "'%s' is neither an address (0000:01:10.0) nor a lease (16 hex digits)",
+                                   argv[1]);
+        if ((r = client_open(&c, cli)) != 0)
+                return r;
+        r = lease ? find_lease(&c, argv[1], o) : find_address(&c, ADDRESS_STR(a), o);
+        if (r != 0)
+                return r;
+        if (!cli->json)
+                return print_all(o);
+        print_json(o);
+        return 0;
+}

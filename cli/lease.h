@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The call Acquire, as `acquire` and `run` both make it. */
+
+#include "cli/client.h"
+#include "cli/vmm.h"
+
+struct lease_ask {
+        const char *tenant, *pool, *vm;
+        uint64_t count;
+        enum hand_off hand_off;
+        bool kept;       /* until released; else tied to pid, or to this process */
+        int64_t pid;     /* -1: not given */
+        int64_t uid;     /* -1: not given */
+        uint64_t memory; /* bytes, 0: not known */
+};
+
+struct lease_got {
+        json_t *reply; /* owned; the strings below point into it */
+        const char *id;
+        enum hand_off hand_off; /* FD or NODE */
+        struct vmm_device devices[ACQUIRE_COUNT_MAX];
+        size_t n_devices;
+        int fds[MESSAGE_FDS_MAX]; /* owned, close-on-exec */
+        size_t n_fds;
+};
+
+/* Checks what every request must have. 0 or EX_USAGE after a message. */
+int lease_ask_check(const struct verb *verb, const struct lease_ask *ask);
+
+/* 0 or an exit code after a message. *ret is to be zeroed by the caller and freed with lease_got_done(). */
+int lease_acquire(struct client *c, const struct lease_ask *ask, struct lease_got *ret);
+void lease_got_done(struct lease_got *l);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vfctl: the table of verbs, global options, and what ends the program. */
+
+#include "cli/options.h"
+#include "cli/table.h"
+#include "common/macro.h"
+#include "config.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET "/run/vfctld/control"
+
+static const struct verb verbs[] = {
+        { "status", "", "Show the health of vfctld and what keeps it from its work", "  vfctl status\n",
+          verb_status },
+        { "list", "[pfs|vfs|leases|pools|tenants]", "List PFs, VFs (default), leases, pools or tenants",
+          "  vfctl list vfs --pool net --state ready\n", verb_list },
+        { "show", "ADDRESS|LEASE", "Show all about one PF, VF or lease", "  vfctl show 0000:01:10.0\n",
+          verb_show },
+        { "plan", "", "Show what the policy would change", "  vfctl plan\n", verb_plan },
+        { "apply", "", "Carry the plan out", "  vfctl apply --destructive\n", verb_apply },
+        { "acquire", "--tenant TENANT --pool POOL --vm VM", "Lease VFs by their device nodes, until released",
+          "  vfctl acquire --tenant red --pool net --vm web1 --user qemu\n", verb_acquire },
+        { "run", "--tenant TENANT --pool POOL --vm VM -- VMM ARGUMENTS…",
+          "Lease VFs and become the VMM that uses them",
+          "  vfctl run --tenant red --pool net --vm web1 -- \\\n"
+          "      qemu-system-x86_64 -accel kvm -m 2G disk.qcow2\n",
+          verb_run },
+        { "release", "LEASE…", "End leases", "  vfctl release 6d0f2a1b9c3e4875\n", verb_release },
+        { "clear", "ADDRESS", "Give a quarantined VF another chance", "  vfctl clear 0000:01:10.0\n",
+          verb_clear },
+        { "rescan", "", "Have vfctld read the hardware again", "  vfctl rescan\n", verb_rescan },
+        { "reload", "", "Have vfctld read the policy again", "  vfctl reload\n", verb_reload },
+        { "monitor", "", "Show events as they happen", "  vfctl monitor --json\n", verb_monitor },
+        { "policy", "check [FILE|DIRECTORY…]", "Check policy files, without the daemon",
+          "  vfctl policy check /etc/vfctl\n", verb_policy },
+};
+
+static void print_help(FILE *f) {
+        fprintf(f, "Usage: vfctl [OPTIONS] VERB [ARGUMENTS…]\n\n"
+                   "Leases SR-IOV virtual functions to virtual machines.\n\nVerbs:\n");
+        FOREACH_ARRAY(v, verbs, ARRAY_SIZE(verbs))
+                fprintf(f, "  %-10s %s\n", v->name, v->help);
+}
+
+static int unknown_verb(const char *name) {
+        const char *names[ARRAY_SIZE(verbs)];
+
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+                names[i] = verbs[i].name;
+        const char *near = nearest_word(name, names, ARRAY_SIZE(names));
+        return usage_error(NULL, "there is no verb '%s'%s%s%s", name, near ? ", did you mean '" : "",
+                           near ? near : "", near ? "'?" : "");
+}
+
+/* Descriptors that arrive must never land on 0, 1 or 2. */
+static void open_standard_fds(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= 2);
+        if (fd > 2)
+                close(fd);
+}
+
+static int run(int argc, char **argv) {
+        const char *env = getenv("VFCTL_SOCKET");
+        struct cli cli = { .socket = env && env[0] ? env : DEFAULT_SOCKET };
+        bool help = false, version = false;
+        int next;
+        int r = options_parse_global(&cli, argc, argv, &next, &help, &version);
+
+        if (r != OPTIONS_GO_ON)
+                return r;
+        if (version) {
+                printf("vfctl %s\n", VERSION);
+                return 0;
+        }
+        if (help) {
+                print_help(stdout);
+                printf("\nOptions:\n");
+                options_print_global();
+                printf("\n'vfctl VERB --help' shows the options of a verb. See vfctl(1).\n");
+                return 0;
+        }
+        if (next >= argc) {
+                print_help(stderr);
+                return EX_USAGE;
+        }
+        FOREACH_ARRAY(v, verbs, ARRAY_SIZE(verbs))
+                if (strcmp(v->name, argv[next]) == 0)
+                        return v->run(&cli, v, argc - next, argv + next);
+        return unknown_verb(argv[next]);
+}
+
+int main(int argc, char **argv) {
+        open_standard_fds();
+        int r = run(argc, argv);
+
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+                print_error("cannot write the output");
+                return r != 0 ? r : EXIT_FAILED;
+        }
+        return r;
+}

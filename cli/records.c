@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads the daemon's replies. Each table below is one type of io.vfctl.Manager. */
+
+#include "cli/records.h"
+#include "cli/table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TEXT(field)                                                                                          \
+        { #field, JSON_KIND_STRING, true, &ret->field }
+#define OPTIONAL_TEXT(field)                                                                                 \
+        { #field, JSON_KIND_STRING, false, &ret->field }
+#define INT(field)                                                                                           \
+        { #field, JSON_KIND_INT, true, &ret->field }
+#define OPTIONAL_INT(field)                                                                                  \
+        { #field, JSON_KIND_INT, false, &ret->field }
+#define BOOL(field)                                                                                          \
+        { #field, JSON_KIND_BOOL, true, &ret->field }
+#define ARRAY(field)                                                                                         \
+        { #field, JSON_KIND_ARRAY, true, &ret->field }
+#define OBJECT(field)                                                                                        \
+        { #field, JSON_KIND_OBJECT, true, &ret->field }
+
+static int bad_reply(const char *what, const char *field) {
+        print_error("vfctld sent a reply that vfctl cannot read (%s%s%s)", what, field ? ": " : "",
+                    field ? field : "");
+        print_hint("vfctl and vfctld should be of the same version");
+        return -EPROTO;
+}
+
+/* Strict about the fields of the table, silent about others. */
+static int read_fields(json_t *v, const char *what, const struct json_field *fields, size_t n) {
+        _cleanup_json_ json_t *known = json_object();
+        const char *bad = NULL;
+
+        if (!json_is_object(v))
+                return bad_reply(what, NULL);
+        if (!known)
+                out_of_memory();
+        FOREACH_ARRAY(f, fields, n) {
+                json_t *member = json_object_get(v, f->name);
+
+                if (member && json_object_set(known, f->name, member) < 0)
+                        out_of_memory();
+        }
+        return json_dispatch(known, fields, n, &bad) < 0 ? bad_reply(what, bad) : 0;
+}
+
+#define READ(what, ...)                                                                                      \
+        const struct json_field fields[] = { __VA_ARGS__ };                                                  \
+        return read_fields(v, what, fields, ARRAY_SIZE(fields))
+
+int record_refusal(json_t *v, struct refusal_record *ret) {
+        READ("Refused", TEXT(reason), TEXT(message), TEXT(hint));
+}
+
+int record_failure(json_t *v, struct failure_record *ret) {
+        READ("Failed", { "errno", JSON_KIND_INT, true, &ret->number }, TEXT(message));
+}
+
+int record_policy_error(json_t *v, struct policy_error_record *ret) {
+        READ("PolicyError", TEXT(file), INT(line), INT(column), TEXT(path), TEXT(message));
+}
+
+int record_problem(json_t *v, struct problem_record *ret) {
+        READ("Problem", OPTIONAL_TEXT(address), TEXT(reason), TEXT(message), TEXT(hint));
+}
+
+int record_status(json_t *v, struct status_record *ret) {
+        READ("Status", TEXT(version), BOOL(ready), BOOL(policy_valid), ARRAY(policy_errors),
+             TEXT(fence_backend), BOOL(can_fd), BOOL(can_node), INT(pfs), INT(vfs), OBJECT(vf_states),
+             INT(leases), ARRAY(problems));
+}
+
+int record_pf(json_t *v, struct pf_record *ret) {
+        READ("PF", TEXT(address), TEXT(driver), TEXT(netdev), TEXT(vendor), TEXT(device), TEXT(class),
+             TEXT(model), INT(numa_node), INT(total_vfs), INT(num_vfs), OPTIONAL_TEXT(pool), BOOL(stuck),
+             TEXT(reason));
+}
+
+int record_vf(json_t *v, struct vf_record *ret) {
+        READ("VF", TEXT(address), TEXT(pf), INT(index), OPTIONAL_TEXT(pool), TEXT(state), TEXT(reason),
+             TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
+             INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm), ARRAY(holders));
+}
+
+int record_holder(json_t *v, struct holder_record *ret) {
+        READ("Holder", INT(pid), TEXT(command));
+}
+
+int record_lease(json_t *v, struct lease_record *ret) {
+        READ("Lease", TEXT(id), TEXT(tenant), TEXT(pool), TEXT(vm), INT(uid), INT(pid), TEXT(hand_off),
+             INT(created), BOOL(ending), ARRAY(vfs));
+}
+
+int record_pool(json_t *v, struct pool_record *ret) {
+        READ("Pool", TEXT(name), TEXT(class), INT(pfs), INT(vfs), INT(ready), INT(leased));
+}
+
+int record_tenant(json_t *v, struct tenant_record *ret) {
+        READ("Tenant", TEXT(name), INT(memlock), ARRAY(pools));
+}
+
+int record_tenant_pool(json_t *v, struct tenant_pool_record *ret) {
+        READ("TenantPool", TEXT(pool), INT(quota), INT(used));
+}
+
+int record_step(json_t *v, struct step_record *ret) {
+        READ("Step", TEXT(kind), TEXT(address), INT(from), INT(to), BOOL(destructive), BOOL(blocked),
+             TEXT(reason), ARRAY(hits));
+}
+
+int record_device(json_t *v, struct device_record *ret) {
+        ret->device_fd = ret->iommufd_fd = -1;
+        READ("Device", TEXT(address), INT(group), OPTIONAL_INT(device_fd), OPTIONAL_INT(iommufd_fd),
+             OPTIONAL_TEXT(node));
+}
+
+int record_event(json_t *v, struct event_record *ret) {
+        READ("Event", INT(time), TEXT(kind), OPTIONAL_TEXT(address), OPTIONAL_TEXT(old), OPTIONAL_TEXT(new),
+             OPTIONAL_TEXT(reason), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm));
+}
+
+int record_applied(json_t *v, struct applied_record *ret) {
+        READ("Apply", { "step", JSON_KIND_OBJECT, false, &ret->step }, OPTIONAL_TEXT(error), INT(done),
+             INT(failed));
+}
+
+int record_array(json_t *v, const char *key, json_t **ret) {
+        *ret = json_object_get(v, key);
+        return json_is_array(*ret) ? 0 : bad_reply("array", key);
+}
+
+int record_object(json_t *v, const char *key, json_t **ret) {
+        *ret = json_object_get(v, key);
+        return json_is_object(*ret) ? 0 : bad_reply("object", key);
+}
+
+int record_string(json_t *v, const char *what, const char **ret) {
+        *ret = json_string_value(v);
+        return *ret ? 0 : bad_reply("string", what);
+}
+
+void print_policy_error(FILE *f, const char *indent, const struct policy_error_record *e) {
+        _cleanup_free_ char *file = text_escape(e->file), *path = text_escape(e->path),
+                            *message = text_escape(e->message);
+
+        fprintf(f, "%s%s:", indent, file);
+        if (e->line > 0)
+                fprintf(f, "%lld:", (long long) e->line);
+        if (e->line > 0 && e->column > 0)
+                fprintf(f, "%lld:", (long long) e->column);
+        fprintf(f, " %s%s%s\n", path, path[0] ? ": " : "", message);
+}

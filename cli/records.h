@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The daemon's replies as plain data, strictly read: a missing or mistyped field of io.vfctl.Manager is an
+ * error, an unknown one is passed over (a newer daemon). Strings and arrays are borrowed from the JSON.
+ * Readers return 0, or -EPROTO after a message. Optional strings are NULL if the daemon sent none. */
+
+#include "common/json.h"
+
+struct refusal_record {
+        const char *reason, *message, *hint;
+};
+struct failure_record {
+        int64_t number;
+        const char *message;
+};
+struct policy_error_record {
+        const char *file, *path, *message;
+        int64_t line, column;
+};
+struct problem_record {
+        const char *address, *reason, *message, *hint;
+};
+struct status_record {
+        const char *version, *fence_backend;
+        bool ready, policy_valid, can_fd, can_node;
+        json_t *policy_errors, *vf_states, *problems;
+        int64_t pfs, vfs, leases;
+};
+struct pf_record {
+        const char *address, *driver, *netdev, *vendor, *device, *class, *model, *pool, *reason;
+        int64_t numa_node, total_vfs, num_vfs;
+        bool stuck;
+};
+struct vf_record {
+        const char *address, *pf, *pool, *state, *reason, *message, *hint, *driver, *group_type, *lease,
+                        *tenant, *vm;
+        int64_t index, group, numa_node;
+        bool isolated;
+        json_t *holders;
+};
+struct holder_record {
+        int64_t pid;
+        const char *command;
+};
+struct lease_record {
+        const char *id, *tenant, *pool, *vm, *hand_off;
+        int64_t uid, pid, created;
+        bool ending;
+        json_t *vfs;
+};
+struct pool_record {
+        const char *name, *class;
+        int64_t pfs, vfs, ready, leased;
+};
+struct tenant_record {
+        const char *name;
+        int64_t memlock;
+        json_t *pools;
+};
+struct tenant_pool_record {
+        const char *pool;
+        int64_t quota, used;
+};
+struct step_record {
+        const char *kind, *address, *reason;
+        int64_t from, to;
+        bool destructive, blocked;
+        json_t *hits;
+};
+struct device_record {
+        const char *address, *node;
+        int64_t group, device_fd, iommufd_fd; /* fds: indexes, -1 if absent */
+};
+struct event_record {
+        const char *kind, *address, *old, *new, *reason, *lease, *tenant, *vm;
+        int64_t time;
+};
+struct applied_record {
+        json_t *step; /* NULL in the last reply */
+        const char *error;
+        int64_t done, failed;
+};
+
+int record_refusal(json_t *v, struct refusal_record *ret);
+int record_failure(json_t *v, struct failure_record *ret);
+int record_policy_error(json_t *v, struct policy_error_record *ret);
+int record_problem(json_t *v, struct problem_record *ret);
+int record_status(json_t *v, struct status_record *ret);
+int record_pf(json_t *v, struct pf_record *ret);
+int record_vf(json_t *v, struct vf_record *ret);
+int record_holder(json_t *v, struct holder_record *ret);
+int record_lease(json_t *v, struct lease_record *ret);
+int record_pool(json_t *v, struct pool_record *ret);
+int record_tenant(json_t *v, struct tenant_record *ret);
+int record_tenant_pool(json_t *v, struct tenant_pool_record *ret);
+int record_step(json_t *v, struct step_record *ret);
+int record_device(json_t *v, struct device_record *ret);
+int record_event(json_t *v, struct event_record *ret);
+int record_applied(json_t *v, struct applied_record *ret);
+
+/* A member that must be an array, or an object. */
+int record_array(json_t *v, const char *key, json_t **ret);
+int record_object(json_t *v, const char *key, json_t **ret);
+/* An element that must be a string. */
+int record_string(json_t *v, const char *what, const char **ret);
+
+/* "file:line:column: path: message", without what is unknown. */
+void print_policy_error(FILE *f, const char *indent, const struct policy_error_record *e);

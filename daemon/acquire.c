@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Handing VFs over. Each step is undone by ending the lease: that takes the VFs through reclaiming, which trusts nobody. */
+
+#include "daemon/acquire.h"
+#include "common/text.h"
+#include "daemon/events.h"
+#include "daemon/fdstore.h"
+#include "daemon/to-json.h"
+#include "iommu/verdict.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+struct slot {
+        struct acquisition *acquisition;
+        struct address address;
+        struct managed_vf *vf; /* from hand_over() on: busy VFs are not freed, and a vanished one fails the whole */
+        int iommufd, device;
+};
+
+struct acquisition {
+        struct manager *manager;
+        struct managed_lease *lease;
+        struct connection *connection; /* NULL once the client went away */
+        uint64_t memlock;
+        struct slot slots[ACQUIRE_COUNT_MAX];
+        size_t n;
+        unsigned pending;
+        enum reason failed;
+        int error;
+        char detail[160];
+};
+
+/* Who will own the lease. All of it is settled before anything is changed. */
+struct owner {
+        uid_t uid;
+        pid_t pid;
+        uint64_t pid_start;
+        int pidfd;
+};
+
+static void on_cancel(void *userdata) {
+        struct acquisition *a = userdata;
+
+        a->connection = NULL;
+}
+
+static void acquisition_free(struct acquisition *a) {
+        for (size_t i = 0; i < a->n; i++) {
+                close_fd(&a->slots[i].iommufd);
+                close_fd(&a->slots[i].device);
+        }
+        free(a);
+}
+
+void acquire_forget(struct acquisition *a) {
+        if (a)
+                acquisition_free(a);
+}
+
+static void acquisition_fail(struct acquisition *a, enum reason reason, int error, const char *detail) {
+        if (a->failed != REASON_NONE)
+                return; /* the first one explains the rest */
+        a->failed = reason;
+        a->error = error;
+        text_copy(a->detail, sizeof(a->detail), detail);
+}
+
+/* Nothing more is under way: answer, or take everything back. */
+static void acquisition_end(struct acquisition *a) {
+        struct managed_lease *l = a->lease;
+        struct connection *c = a->connection;
+
+        l->acquisition = NULL;
+        if (a->failed == REASON_NONE && !c)
+                acquisition_fail(a, REASON_OWNER_GONE, 0, "the client went away");
+        if (a->failed == REASON_NONE && l->lease.ending)
+                acquisition_fail(a, REASON_OWNER_GONE, 0, "");
+        if (a->failed == REASON_NONE && l->lease.n_vfs != a->n)
+                acquisition_fail(a, REASON_GONE, 0, "a VF vanished while it was handed over");
+        if (a->failed == REASON_NONE && lease_granted(l) < 0)
+                acquisition_fail(a, REASON_STORE_FAILED, 0, "");
+        if (a->failed != REASON_NONE) {
+                lease_end(a->manager, &l->lease, a->detail[0] ? a->detail : reason_sentence(a->failed));
+                lease_settle(l);
+                if (c)
+                        connection_refuse(c, a->failed, a->detail);
+                acquisition_free(a);
+                return;
+        }
+        json_t *devices = json_array();
+        int fds[2 * ACQUIRE_COUNT_MAX];
+        size_t n_fds = 0;
+        for (size_t i = 0; i < a->n; i++) {
+                struct slot *s = &a->slots[i];
+                bool fd = l->lease.hand_off == HAND_OFF_FD;
+
+                vf_enter(s->vf, VF_EVENT_HANDED, REASON_NONE);
+                json_array_append_new(devices, device_json(&s->vf->vf, fd ? (int) n_fds : -1));
+                if (fd) {
+                        fds[n_fds++] = TAKE_FD(s->device);
+                        fds[n_fds++] = TAKE_FD(s->iommufd);
+                }
+        }
+        events_lease(a->manager, &l->lease, "begun");
+        memcpy(c->lease, l->lease.id, sizeof(c->lease)); /* until the answer has left */
+        connection_reply_fds(c, json_pack("{s:o,s:o}", "lease", lease_json(&l->lease), "devices", devices), fds, n_fds);
+        acquisition_free(a);
+}
+
+static void one_done(struct acquisition *a) {
+        if (--a->pending == 0)
+                acquisition_end(a);
+}
+
+static void on_handed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct slot *s = userdata;
+        struct acquisition *a = s->acquisition;
+        struct managed_vf *v = s->vf;
+
+        bool over = vf_op_ended(v, reply, fds);
+        if (over)
+                acquisition_fail(a, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error, reply->detail);
+        else if (reply->error < 0)
+                acquisition_fail(a, reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                                 : REASON_HANDOFF_FAILED,
+                                 reply->error, reply->detail);
+        else {
+                s->iommufd = fds[0];
+                s->device = fds[1];
+        }
+        if (a->failed != REASON_NONE) { /* no copy of ours may keep the VF from being fenced */
+                close_fd(&s->iommufd);
+                close_fd(&s->device);
+        }
+        one_done(a);
+        if (!over && v->vf.state == VF_RECLAIMING) /* the lease ended while the worker was at it */
+                vf_advance(v);
+}
+
+static void hand_over(struct acquisition *a) {
+        const struct lease *l = &a->lease->lease;
+
+        a->pending = 1; /* this function */
+        for (size_t i = 0; i < a->n; i++) {
+                struct managed_vf *v = manager_find_vf(a->manager, a->slots[i].address);
+
+                if (!v || v->vf.state != VF_LEASING || v->busy) { /* vanished, or taken back already */
+                        acquisition_fail(a, REASON_GONE, 0, ADDRESS_STR(a->slots[i].address));
+                        continue;
+                }
+                a->slots[i].vf = v;
+                struct worker_op op = vf_op(v, l->hand_off == HAND_OFF_FD ? WORKER_OPEN : WORKER_GRANT, on_handed);
+
+                op.userdata = &a->slots[i];
+                op.request.value[0] = l->uid;
+                op.request.value[1] = (uint64_t) -1; /* no group gets it */
+                a->pending++;
+                v->busy = true;
+                int r = worker_link_submit(a->manager->link, &op);
+                if (r < 0) {
+                        v->busy = false;
+                        a->pending--;
+                        acquisition_fail(a, REASON_HANDOFF_FAILED, r, "out of memory");
+                }
+        }
+        one_done(a);
+}
+
+static void on_memlock(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct acquisition *a = userdata;
+
+        if (reply->error < 0) {
+                acquisition_fail(a, reply->error == -ESRCH ? REASON_OWNER_GONE : REASON_HANDOFF_FAILED, reply->error,
+                                 reply->detail);
+                acquisition_end(a);
+        } else
+                hand_over(a);
+}
+
+/* systemd's copies of the fences are closed: nobody but us stands between the VF and its owner. */
+static void on_barrier(void *userdata) {
+        struct acquisition *a = userdata;
+        const struct lease *l = &a->lease->lease;
+        struct worker_op op =
+                worker_op_make(WORKER_MEMLOCK, (struct address){ 0 }, (struct address){ 0 }, on_memlock, a);
+
+        if (a->memlock == 0 || l->pid == 0 || l->ending) {
+                hand_over(a);
+                return;
+        }
+        op.request.value[0] = (uint64_t) l->pid;
+        op.request.value[1] = l->pid_start;
+        op.request.value[2] = a->memlock;
+        if (worker_link_submit(a->manager->link, &op) < 0) {
+                acquisition_fail(a, REASON_HANDOFF_FAILED, -ENOMEM, "out of memory");
+                acquisition_end(a);
+        }
+}
+
+/* Whose lease it will be. A positive reason if that may not be. */
+static enum reason find_owner(const struct peer *p, const struct acquire_request *r, struct owner *o) {
+        uid_t pid_uid = p->uid;
+
+        *o = (struct owner){ .uid = p->uid, .pidfd = -1 };
+        if (r->pid > 0) {
+                if (process_open(r->pid, &o->pid_start, &o->pidfd) < 0 || process_uid(r->pid, &pid_uid) < 0)
+                        return REASON_OWNER_GONE;
+                if (!p->admin && pid_uid != p->uid)
+                        return REASON_NOT_YOUR_PROCESS;
+                o->pid = r->pid;
+                o->uid = pid_uid;
+        } else if (!r->kept) {
+                if (p->pidfd < 0)
+                        return REASON_OWNER_GONE;
+                o->pidfd = fcntl(p->pidfd, F_DUPFD_CLOEXEC, 3);
+                if (o->pidfd < 0)
+                        return REASON_LIMIT;
+                o->pid = p->pid;
+                o->pid_start = p->pid_start;
+        }
+        if (r->has_uid && r->uid != o->uid) {
+                if (!p->admin)
+                        return REASON_NOT_YOUR_PROCESS;
+                o->uid = r->uid;
+        }
+        return REASON_NONE;
+}
+
+/* Where the policy sets no memlock, the process must bring a limit of its own that suffices. */
+static bool memlock_suffices(const struct owner *o, const struct request *r, const struct allocation *a, char *detail,
+                             size_t size) {
+        uint64_t have, need = allocate_memlock_need(r->memory, a->hand_off, a->n_vfs);
+
+        if (a->memlock > 0 || r->memory == 0 || o->pid == 0 || o->uid == 0)
+                return true;
+        if (process_memlock(o->pid, &have) < 0 || have >= need)
+                return true;
+        snprintf(detail, size, "needs %s (%llu bytes), the process may lock %s and the tenant has no \"memlock\"",
+                 SIZE_STR(need), (unsigned long long) need, SIZE_STR(have));
+        return false;
+}
+
+/* The facts may have changed since the VF was fenced. */
+static bool still_isolated(struct manager *m, const struct allocation *a, char *detail, size_t size) {
+        for (size_t i = 0; i < a->n_vfs; i++) {
+                struct managed_vf *v = managed_vf(a->vfs[i]);
+                enum reason r = vf_refresh(v) < 0 ? REASON_GONE : verdict_of(&v->vf, &m->host);
+
+                if (r == REASON_NONE)
+                        continue;
+                snprintf(detail, size, "%s: %s", ADDRESS_STR(v->vf.address), reason_sentence(r));
+                return false;
+        }
+        return true;
+}
+
+static void begin(struct connection *c, const struct request *r, const struct allocation *choice, struct owner *o) {
+        struct manager *m = c->manager;
+        struct acquisition *a = calloc(1, sizeof(*a));
+        struct lease facts = { .uid = o->uid, .pid = o->pid, .pid_start = o->pid_start, .hand_off = choice->hand_off };
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        facts.created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        text_copy(facts.tenant, sizeof(facts.tenant), r->tenant);
+        text_copy(facts.pool, sizeof(facts.pool), r->pool);
+        text_copy(facts.vm, sizeof(facts.vm), r->vm);
+        for (size_t i = 0; i < choice->n_vfs; i++)
+                facts.vfs[facts.n_vfs++] = choice->vfs[i]->address;
+        if (!a) {
+                close_fd(&o->pidfd);
+                connection_fail(c, -ENOMEM, "out of memory");
+                return;
+        }
+        a->manager = m;
+        a->memlock = choice->memlock;
+        int e = lease_new(m, &facts, TAKE_FD(o->pidfd), &a->lease);
+        if (e < 0) {
+                free(a);
+                log_error("a lease could not be written down: %s", errno_text(e));
+                connection_refuse(c, REASON_STORE_FAILED, errno_text(e));
+                return;
+        }
+        a->lease->acquisition = a;
+        a->connection = c;
+        connection_suspend(c, on_cancel, a);
+        for (size_t i = 0; i < choice->n_vfs; i++) {
+                struct managed_vf *v = managed_vf(choice->vfs[i]);
+
+                a->slots[a->n++] = (struct slot){ .acquisition = a, .address = v->vf.address, .iommufd = -1, .device = -1 };
+                memcpy(v->vf.lease, a->lease->lease.id, sizeof(v->vf.lease));
+                v->last_hand_off = choice->hand_off;
+                vf_enter(v, VF_EVENT_CHOSEN, REASON_NONE);
+                vf_drop_fence(v);
+        }
+        log_with(LOG_INFO, (&(struct log_fields){ .lease = a->lease->lease.id, .tenant = r->tenant, .vm = r->vm }),
+                 "lease %s: %zu VFs of pool %s for %s/%s, asked by uid %u pid %d", a->lease->lease.id, a->n, r->pool,
+                 r->tenant, r->vm, c->peer.uid, (int) c->peer.pid);
+        e = fdstore_barrier(m->fdstore, on_barrier, a);
+        if (e < 0) {
+                acquisition_fail(a, REASON_HANDOFF_FAILED, e, errno_text(e));
+                acquisition_end(a);
+        }
+}
+
+void acquire_start(struct connection *c, const struct acquire_request *r) {
+        struct manager *m = c->manager;
+        struct allocation choice = { 0 };
+        struct owner o = { .pidfd = -1 };
+        char detail[512] = "";
+
+        const struct tenant *t = m->policy ? policy_find_tenant(m->policy, r->request.tenant) : NULL;
+        /* a stranger learns no names: an unknown tenant is as forbidden as a foreign one */
+        enum reason no = !m->policy                                     ? REASON_POLICY_INVALID
+                         : !t && c->peer.admin                          ? REASON_NO_SUCH_TENANT
+                         : !t || !peer_may_act_for(&c->peer, t)         ? REASON_NOT_YOUR_TENANT
+                                                                        : REASON_NONE;
+        if (no == REASON_NONE)
+                no = find_owner(&c->peer, r, &o);
+        if (no == REASON_NONE)
+                no = (enum reason) allocate(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
+                                            &r->request, &choice, detail, sizeof(detail));
+        if (no == REASON_NONE && !memlock_suffices(&o, &r->request, &choice, detail, sizeof(detail)))
+                no = REASON_MEMLOCK;
+        if (no == REASON_NONE && !still_isolated(m, &choice, detail, sizeof(detail)))
+                no = REASON_NOT_ISOLATED;
+        if (no == REASON_NONE) {
+                begin(c, &r->request, &choice, &o);
+                return;
+        }
+        close_fd(&o.pidfd);
+        log_with(LOG_NOTICE, (&(struct log_fields){ .tenant = r->request.tenant, .vm = r->request.vm }),
+                 "refused uid %u: %s%s%s", c->peer.uid, reason_sentence(no), detail[0] ? ": " : "", detail);
+        connection_refuse(c, no, detail);
+}

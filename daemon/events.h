@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Tells watchers ('vfctl monitor') what happened. Tenants hear of their own leases only. */
+
+#include "daemon/vf.h"
+
+void events_vf(struct manager *m, const struct managed_vf *v, enum vf_state old);
+void events_pf(struct manager *m, const struct pf *pf, const char *what);
+void events_lease(struct manager *m, const struct lease *l, const char *what);
+void events_policy(struct manager *m, const char *what);
+void events_ready(struct manager *m);

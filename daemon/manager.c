@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Start and stop: state files, policy, hardware, in this order. */
+
+#include "daemon/manager.h"
+#include "daemon/apply.h"
+#include "daemon/events.h"
+#include "daemon/fdstore.h"
+#include "daemon/hotplug.h"
+#include "daemon/lease.h"
+#include "daemon/policy-load.h"
+#include "daemon/reconcile.h"
+#include "daemon/server.h"
+#include "daemon/store.h"
+
+#include <errno.h>
+
+int manager_new(sd_event *event, struct manager **ret) {
+        struct manager *m = calloc(1, sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        m->event = sd_event_ref(event);
+        m->root_fd = -1;
+        *ret = m;
+        return 0;
+}
+
+struct manager *manager_free(struct manager *m) {
+        if (!m)
+                return NULL;
+        server_free(m->server);
+        m->server = NULL;
+        hotplug_stop(m);
+        apply_free(m);
+        leases_free(m);
+        worker_link_free(m->link);
+        reconcile_done(m);
+        fdstore_free(m->fdstore);
+        policy_free(m->policy);
+        policy_errors_done(&m->policy_errors);
+        close_fd(&m->root_fd);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+static void log_policy_errors(const struct policy_errors *e) {
+        for (size_t i = 0; i < e->n; i++)
+                log_error("policy: %s:%d:%d: %s: %s", e->items[i].file, e->items[i].at.line, e->items[i].at.column,
+                          e->items[i].path, e->items[i].message);
+}
+
+int manager_reload(struct manager *m, struct policy_errors *ret_errors) {
+        struct policy_errors errors = { 0 };
+        struct policy *p = NULL;
+        int r = policy_load(m->root_fd, &p, &errors);
+
+        if (r < 0) {
+                log_policy_errors(&errors);
+                log_error("%s", m->policy ? "the new policy is not used; the old one stays in force"
+                                          : "without a valid policy nothing is touched");
+                events_policy(m, "refused");
+                policy_errors_done(&m->policy_errors);
+                m->policy_errors = (struct policy_errors){ 0 };
+                if (ret_errors) {
+                        *ret_errors = errors;
+                        /* the status shows them too: the second copy comes from reading once more */
+                        struct policy *again = NULL;
+                        policy_load(m->root_fd, &again, &m->policy_errors);
+                        policy_free(again);
+                } else
+                        m->policy_errors = errors;
+                return r;
+        }
+        policy_errors_done(&m->policy_errors);
+        m->policy_errors = (struct policy_errors){ 0 };
+        policy_free(m->policy);
+        m->policy = p;
+        log_info("policy: %zu pools, %zu tenants", p->n_pools, p->n_tenants);
+        events_policy(m, "loaded");
+        reconcile_assign_pools(m);
+        return 0;
+}
+
+int manager_start(struct manager *m) {
+        int r = reconcile_init(m);
+
+        if (r < 0)
+                return r;
+        r = fdstore_new(m->event, &m->fdstore);
+        if (r < 0)
+                return r;
+        r = store_load_leases(m);
+        if (r < 0) {
+                log_error("cannot read the leases under /run/vfctld/leases: %s", errno_text(r));
+                return r;
+        }
+        r = manager_reload(m, NULL);
+        if (r < 0 && r != -EINVAL)
+                return r;
+        r = hotplug_start(m); /* before the first look, so that nothing falls between */
+        if (r < 0)
+                return r;
+        r = reconcile_rescan_all(m);
+        if (r < 0)
+                return r;
+        lease_drop_vanished(m);
+        fdstore_drop_rest(m->fdstore);
+        return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The methods of the control socket. A handler parses its parameters strictly, then replies or suspends the connection. */
+
+#include "daemon/server.h"
+
+/* Strict parameters. False: InvalidParameter was answered. */
+bool method_parameters(struct connection *c, json_t *parameters, const struct json_field *fields, size_t n);
+
+/* The tenant of a lease, if the caller may act for it; NULL otherwise. Administrators may for all. */
+bool method_may_see_lease(struct connection *c, const struct lease *l);
+
+/* methods-list.c */
+void method_get_status(struct connection *c, json_t *parameters);
+void method_list_pfs(struct connection *c, json_t *parameters);
+void method_list_vfs(struct connection *c, json_t *parameters);
+void method_list_leases(struct connection *c, json_t *parameters);
+void method_list_pools(struct connection *c, json_t *parameters);
+void method_list_tenants(struct connection *c, json_t *parameters);
+
+/* methods-change.c */
+void method_acquire(struct connection *c, json_t *parameters);
+void method_release(struct connection *c, json_t *parameters);
+void method_plan(struct connection *c, json_t *parameters);
+void method_apply(struct connection *c, json_t *parameters);
+void method_monitor(struct connection *c, json_t *parameters);
+void method_rescan(struct connection *c, json_t *parameters);
+void method_reload(struct connection *c, json_t *parameters);
+void method_clear(struct connection *c, json_t *parameters);

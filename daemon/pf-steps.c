@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The steps that change a PF: autoprobe off, VF count. Worker operations, one after another. */
+
+#include "common/text.h"
+#include "daemon/events.h"
+#include "daemon/apply.h"
+#include "daemon/pf.h"
+#include "daemon/reconcile.h"
+
+#include <errno.h>
+
+static void step_ended(struct managed_pf *p, const char *error) {
+        p->busy = false;
+        apply_step_ended(p->manager, p->pf.address, p->step, error);
+        reconcile_soon(p->manager);
+}
+
+/* Common to all callbacks. True: the PF is gone or hangs, nothing is left to do. */
+static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) {
+        if (p->gone) {
+                apply_step_ended(p->manager, p->pf.address, p->step, "the PF is gone");
+                free(p);
+                return true;
+        }
+        if (reply->detail[0])
+                text_copy(p->detail, sizeof(p->detail), reply->detail);
+        if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
+                p->pf.stuck = true;
+                p->pf.reason = REASON_STUCK;
+                events_pf(p->manager, &p->pf, "stuck");
+                step_ended(p, "the kernel does not answer");
+                return true;
+        }
+        return false;
+}
+
+/* A refusal is remembered with the count that was refused, so that it is not tried again until something changes. */
+static void pf_refused(struct managed_pf *p, enum reason reason) {
+        p->pf.reason = reason;
+        p->pf.failed_num_vfs = p->target;
+        log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }), "%s %u VFs: %s (%s)",
+                 step_kind_to_string(p->step), p->target, reason_sentence(reason), p->detail);
+        events_pf(p->manager, &p->pf, "failed");
+}
+
+static void on_numvfs(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (pf_op_ended(p, reply))
+                return;
+        if (reply->error < 0) {
+                enum reason r = reply->reason > 0 && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                                 : REASON_NUMVFS_FAILED;
+                pf_refused(p, r);
+        } else if (reply->value[0] < p->target)
+                pf_refused(p, REASON_FEWER_VFS);
+        else {
+                p->pf.reason = REASON_NONE;
+                p->pf.failed_num_vfs = 0;
+        }
+        bool failed = p->pf.reason != REASON_NONE;
+        p->busy = false;
+        p->fresh = reply->error == 0;
+        if (pf_rescan(p) == -ENODEV)
+                return;
+        p->fresh = false;
+        step_ended(p, failed ? reason_sentence(p->pf.reason) : NULL);
+}
+
+static void submit(struct managed_pf *p, enum worker_op_code code, uint64_t value, worker_done done) {
+        struct worker_op op = worker_op_make(code, p->pf.address, p->pf.address, done, p);
+
+        op.request.value[0] = value;
+        op.serial = true;
+        if (worker_link_submit(p->manager->link, &op) < 0) {
+                struct worker_reply reply = { .error = -ENOMEM };
+                int fds[WORKER_FDS_MAX] = { -1, -1 };
+
+                done(&reply, fds, p);
+        }
+}
+
+static void on_zero(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (reply->error < 0 || p->gone || p->target == 0) {
+                on_numvfs(reply, fds, userdata);
+                return;
+        }
+        submit(p, WORKER_NUMVFS, p->target, on_numvfs);
+}
+
+static void on_autoprobe(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (pf_op_ended(p, reply))
+                return;
+        if (reply->error < 0) {
+                pf_refused(p, reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                           : REASON_NUMVFS_FAILED);
+                step_ended(p, p->detail);
+                return;
+        }
+        p->pf.autoprobe = false;
+        step_ended(p, NULL);
+}
+
+/* The VFs are about to be destroyed: let go of each, or with a cdev fence the kernel would wait for us. */
+static bool vfs_let_go(struct managed_pf *p) {
+        for (size_t i = 0; i < p->pf.n_vfs; i++)
+                if (managed_vf(p->pf.vfs[i])->busy)
+                        return false;
+        for (size_t i = 0; i < p->pf.n_vfs; i++) {
+                vf_drop_fence(managed_vf(p->pf.vfs[i]));
+                vf_enter(managed_vf(p->pf.vfs[i]), VF_EVENT_LOST, REASON_NONE);
+        }
+        return true;
+}
+
+bool pf_start_step(struct managed_pf *p, const struct step *s) {
+        if (p->busy || p->pf.stuck || s->blocked)
+                return false;
+        p->step = s->kind;
+        p->target = s->to;
+        switch (s->kind) {
+        case STEP_AUTOPROBE:
+                p->target = p->pf.num_vfs;
+                submit(p, WORKER_AUTOPROBE, 0, on_autoprobe);
+                break;
+        case STEP_ENABLE:
+                submit(p, WORKER_NUMVFS, s->to, on_numvfs);
+                break;
+        case STEP_RESIZE:
+        case STEP_DISABLE:
+                if (!vfs_let_go(p))
+                        return false;
+                submit(p, WORKER_NUMVFS, 0, on_zero);
+                break;
+        case STEP_BIND:
+        case STEP_FENCE:
+        case _STEP_KIND_MAX:
+                return false;
+        }
+        p->busy = true;
+        return true;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A PF and its VFs: what a scan found becomes what the daemon knows. */
+
+#include "daemon/pf.h"
+#include "daemon/events.h"
+#include "daemon/fdstore.h"
+#include "daemon/lease.h"
+#include "daemon/reconcile.h"
+#include "daemon/store.h"
+#include "iommu/group.h"
+#include "sriov/inventory.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Copies what sysfs says and leaves the daemon's own fields alone. */
+static void take_vf_facts(struct vf *to, const struct vf *from) {
+        to->index = from->index;
+        memcpy(to->driver, from->driver, sizeof(to->driver));
+        memcpy(to->override, from->override, sizeof(to->override));
+        to->resettable = from->resettable;
+}
+
+static void take_pf_facts(struct pf *to, const struct pf *from) {
+        to->address = from->address;
+        memcpy(to->driver, from->driver, sizeof(to->driver));
+        memcpy(to->netdev, from->netdev, sizeof(to->netdev));
+        to->vendor = from->vendor;
+        to->device = from->device;
+        to->class = from->class;
+        to->numa_node = from->numa_node;
+        to->total_vfs = from->total_vfs;
+        to->num_vfs = from->num_vfs;
+        to->autoprobe = from->autoprobe;
+}
+
+struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts) {
+        struct managed_pf *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return NULL;
+        take_pf_facts(&p->pf, facts);
+        p->pf.pool = -1;
+        p->manager = m;
+        return p;
+}
+
+static void vf_gone(struct managed_vf *v) {
+        v->detail[0] = '\0';
+        vf_enter(v, VF_EVENT_LOST, REASON_GONE);
+        managed_vf_release(v);
+        if (!v->busy) /* else the callback of its operation frees it: vf_op_ended() */
+                free(v);
+}
+
+/* First sight of a VF: state files and the fd store know more than sysfs. */
+static void vf_first_seen(struct managed_vf *v) {
+        struct manager *m = v->manager;
+        struct lease *l = lease_of_address(m, v->vf.address);
+
+        if (l)
+                lease_adopt_vf(m, l, v);
+        else if (store_is_quarantined(m, v))
+                vf_enter(v, VF_EVENT_FAILED, v->vf.reason);
+        else if (v->vf.pf->pool < 0)
+                vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
+        else if (v->fence >= 0 && vf_has_vfio(&v->vf))
+                vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
+        else
+                vf_enter(v, vf_has_vfio(&v->vf) ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+}
+
+/* Facts may contradict the state: somebody else bound or unbound, or the policy changed its mind. */
+static void vf_observe(struct managed_vf *v) {
+        bool claimed = v->vf.pf->pool >= 0, vfio = vf_has_vfio(&v->vf);
+
+        if (v->busy)
+                return;
+        switch (v->vf.state) {
+        case VF_ABSENT:
+                vf_first_seen(v);
+                break;
+        case VF_UNMANAGED:
+                if (claimed)
+                        vf_enter(v, vfio ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+                break;
+        case VF_UNBOUND:
+        case VF_BOUND:
+        case VF_READY:
+                if (!claimed) {
+                        vf_drop_fence(v);
+                        vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
+                } else if (vfio != (v->vf.state != VF_UNBOUND)) {
+                        vf_drop_fence(v);
+                        v->fresh = false;
+                        vf_enter(v, vfio ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+                }
+                break;
+        case VF_LEASING:
+        case VF_LEASED:
+        case VF_RECLAIMING:
+        case VF_QUARANTINED:
+        case VF_STUCK:
+        case _VF_STATE_MAX:
+                break;
+        }
+        vf_advance(v);
+}
+
+static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned) {
+        struct managed_vf *v = manager_find_vf(p->manager, scanned->address);
+
+        if (!v) {
+                v = managed_vf_new(p->manager, scanned);
+                if (!v)
+                        return NULL;
+                v->fence = fdstore_take(p->manager->fdstore, scanned->address);
+                v->fence_stored = v->fence >= 0;
+        }
+        if (v->vf.state == VF_ABSENT)
+                v->fresh = p->fresh;
+        take_vf_facts(&v->vf, scanned);
+        v->vf.pf = &p->pf;
+        group_read(p->manager->root_fd, &v->vf); /* a VF that vanishes now is noticed by the next scan */
+        return v;
+}
+
+void pf_merge(struct managed_pf *p, struct pf *scanned) {
+        struct vf **old = p->pf.vfs, **now = calloc(MAX(scanned->n_vfs, (size_t) 1), sizeof(*now));
+        size_t n_old = p->pf.n_vfs, n_now = 0;
+        bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
+
+        if (!now) {
+                log_error("out of memory while merging %s", ADDRESS_STR(scanned->address));
+                pf_free(scanned);
+                return;
+        }
+        if (strcmp(p->pf.driver, scanned->driver) != 0)
+                p->pf.failed_num_vfs = 0;
+        take_pf_facts(&p->pf, scanned);
+        for (size_t i = 0; i < n_old; i++)
+                managed_vf(old[i])->dirty = true;
+        for (size_t i = 0; i < scanned->n_vfs; i++) {
+                struct managed_vf *v = vf_for(p, scanned->vfs[i]);
+
+                if (!v)
+                        continue;
+                v->dirty = false;
+                now[n_now++] = &v->vf;
+        }
+        p->pf.vfs = now;
+        p->pf.n_vfs = n_now;
+        for (size_t i = 0; i < n_old; i++)
+                if (managed_vf(old[i])->dirty)
+                        vf_gone(managed_vf(old[i]));
+        free(old);
+        for (size_t i = 0; i < n_now; i++)
+                vf_observe(managed_vf(now[i]));
+        if (changed)
+                events_pf(p->manager, &p->pf, "changed");
+        pf_free(scanned);
+        p->dirty = false;
+        reconcile_soon(p->manager);
+}
+
+void managed_pf_lost(struct managed_pf *p) {
+        struct vf **vfs = p->pf.vfs;
+        size_t n = p->pf.n_vfs;
+
+        p->pf.vfs = NULL;
+        p->pf.n_vfs = 0;
+        for (size_t i = 0; i < n; i++)
+                vf_gone(managed_vf(vfs[i]));
+        free(vfs);
+        events_pf(p->manager, &p->pf, "removed");
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &p->pf.address }), "PF is gone");
+        p->gone = true;
+        if (!p->busy) /* else the callback of its step frees it */
+                free(p);
+}
+
+int pf_rescan(struct managed_pf *p) {
+        struct pf *scanned = NULL;
+        int r = inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
+
+        if (r == -ENODEV) {
+                reconcile_remove_pf(p->manager, p);
+                return r;
+        }
+        if (r < 0) {
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }), "cannot read it: %s",
+                         errno_text(r));
+                return r;
+        }
+        pf_merge(p, scanned);
+        return 0;
+}
+
+void pf_rescan_soon(struct managed_pf *p) {
+        p->dirty = true;
+        reconcile_rescan_soon(p->manager);
+}

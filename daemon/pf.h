@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* One PF as the daemon keeps it: merging what a scan found, and the steps that change its VF count. */
+
+#include "daemon/vf.h"
+
+struct apply;
+
+struct managed_pf {
+        struct pf pf; /* first: the inventory points here */
+        struct manager *manager;
+        bool busy;    /* a step of it is under way */
+        bool gone;    /* vanished while busy */
+        bool dirty;   /* an event named it */
+        bool fresh;   /* the VFs that appear now were enabled by us */
+        enum step_kind step; /* the step under way */
+        unsigned target;     /* its VF count */
+        char detail[160];
+};
+
+static inline struct managed_pf *managed_pf(const struct pf *pf) {
+        return (struct managed_pf *) pf;
+}
+
+/* Takes over what a scan found: VFs that are new, changed or gone. `scanned` is consumed. */
+void pf_merge(struct managed_pf *p, struct pf *scanned);
+struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts);
+/* Its VFs are lost and it leaves the memory; the caller takes it out of the inventory. */
+void managed_pf_lost(struct managed_pf *p);
+
+/* Reads one PF and its VFs again: now, or with others shortly. -ENODEV: gone from the inventory. */
+int pf_rescan(struct managed_pf *p);
+void pf_rescan_soon(struct managed_pf *p);
+
+/* Starts a PF step of a plan (autoprobe, enable, resize, disable); false if it cannot start now. */
+bool pf_start_step(struct managed_pf *p, const struct step *s);

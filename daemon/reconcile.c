@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Making hardware and policy agree: scans become the inventory, the inventory and the policy become steps. */
+
+#include "daemon/reconcile.h"
+#include "daemon/apply.h"
+#include "daemon/events.h"
+#include "sriov/inventory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#define RESCAN_USEC 50000ULL        /* events come in floods; one look is enough for all of them */
+#define RETRY_USEC 250000ULL        /* how often a held VF is tried again */
+#define SETTLE_USEC 20000ULL
+#define READY_USEC (30ULL * 1000000ULL) /* VMs may start then, whatever still hangs */
+
+void reconcile_soon(struct manager *m) {
+        sd_event_source_set_enabled(m->reconcile, SD_EVENT_ONESHOT);
+}
+
+static void arm(sd_event_source *s, uint64_t usec) {
+        int enabled = SD_EVENT_OFF;
+
+        sd_event_source_get_enabled(s, &enabled);
+        if (enabled != SD_EVENT_OFF)
+                return;
+        sd_event_source_set_time_relative(s, usec);
+        sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+void reconcile_rescan_soon(struct manager *m) {
+        arm(m->rescan, RESCAN_USEC);
+}
+
+void reconcile_retry(struct manager *m) {
+        arm(m->retry, RETRY_USEC);
+}
+
+/* What may be done without being asked: nothing that destroys a VF or takes it from a host driver. */
+static int on_reconcile(sd_event_source *s, void *userdata) {
+        struct manager *m = userdata;
+        struct plan plan;
+
+        if (!m->policy)
+                return 0;
+        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases, &plan);
+        if (r < 0) {
+                log_error("cannot plan: %s", errno_text(r));
+                return 0;
+        }
+        FOREACH_ARRAY(step, plan.steps, plan.n_steps) {
+                struct pf *pf = step->destructive ? NULL : inventory_find_pf(&m->inventory, step->address);
+
+                if (pf)
+                        pf_start_step(managed_pf(pf), step);
+        }
+        plan_done(&plan);
+        apply_continue(m);
+        return 0;
+}
+
+static bool all_settled(struct manager *m) {
+        for (size_t i = 0; i < m->inventory.n_pfs; i++) {
+                struct pf *pf = m->inventory.pfs[i];
+
+                if (managed_pf(pf)->busy)
+                        return false;
+                for (size_t j = 0; j < pf->n_vfs; j++)
+                        if (!vf_settled(managed_vf(pf->vfs[j])))
+                                return false;
+        }
+        return true;
+}
+
+/* Polled, because one look at all VFs for each change of one of them would be quadratic. */
+static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct manager *m = userdata;
+        uint64_t now;
+        static uint64_t deadline;
+
+        sd_event_now(m->event, CLOCK_MONOTONIC, &now);
+        if (deadline == 0)
+                deadline = now + READY_USEC;
+        bool settled = all_settled(m);
+        if (!settled && now < deadline) {
+                sd_event_source_set_time_relative(s, SETTLE_USEC);
+                return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+        }
+        size_t n = 0;
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                n += m->inventory.pfs[i]->n_vfs;
+        m->settled = true;
+        sd_notifyf(false, "READY=1\nSTATUS=%zu VFs on %zu PFs%s%s", n, m->inventory.n_pfs,
+                   m->policy ? "" : "; no valid policy, nothing is touched", settled ? "" : "; some still on their way");
+        log_info("ready: %zu VFs on %zu PFs%s", n, m->inventory.n_pfs, settled ? "" : ", some still on their way");
+        events_ready(m);
+        return 0;
+}
+
+/* A VF that somebody holds for long is looked at less often. */
+static bool retry_is_due(struct managed_vf *v) {
+        return v->retries++ < 20 || v->retries % 8 == 0;
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct manager *m = userdata;
+        bool more = false;
+
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
+                        struct managed_vf *v = managed_vf(m->inventory.pfs[i]->vfs[j]);
+
+                        if (!v->retry || v->busy)
+                                continue;
+                        if (retry_is_due(v))
+                                vf_unblock(v);
+                        more = more || v->retry;
+                }
+        if (more)
+                reconcile_retry(m);
+        return 0;
+}
+
+static int on_rescan(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct manager *m = userdata;
+
+        if (m->rescan_all) {
+                reconcile_rescan_all(m); /* logs its own failure */
+                return 0;
+        }
+        for (size_t i = m->inventory.n_pfs; i > 0; i--) { /* downwards: a PF may leave the array */
+                struct managed_pf *p = managed_pf(m->inventory.pfs[i - 1]);
+
+                if (p->dirty)
+                        pf_rescan(p);
+        }
+        return 0;
+}
+
+static int pf_pool(struct manager *m, const struct pf *pf) {
+        return m->policy ? policy_pool_of(m->policy, pf) : -1;
+}
+
+void reconcile_assign_pools(struct manager *m) {
+        for (size_t i = 0; i < m->inventory.n_pfs; i++) {
+                struct pf *pf = m->inventory.pfs[i];
+
+                pf->pool = pf_pool(m, pf);
+                pf->failed_num_vfs = 0;
+                if (!pf->stuck)
+                        pf->reason = REASON_NONE;
+        }
+        m->rescan_all = true;
+        reconcile_rescan_soon(m);
+}
+
+static int pf_compare(const void *a, const void *b) {
+        return address_compare((*(struct pf *const *) a)->address, (*(struct pf *const *) b)->address);
+}
+
+static int add_pf(struct manager *m, struct pf *scanned) {
+        struct managed_pf *p = managed_pf_new(m, scanned);
+        struct pf **pfs = reallocarray(m->inventory.pfs, m->inventory.n_pfs + 1, sizeof(*pfs));
+
+        if (pfs)
+                m->inventory.pfs = pfs;
+        if (!p || !pfs) {
+                free(p);
+                pf_free(scanned);
+                return -ENOMEM;
+        }
+        pfs[m->inventory.n_pfs++] = &p->pf;
+        qsort(pfs, m->inventory.n_pfs, sizeof(*pfs), pf_compare);
+        p->pf.pool = pf_pool(m, &p->pf);
+        events_pf(m, &p->pf, "added");
+        pf_merge(p, scanned);
+        return 0;
+}
+
+void reconcile_remove_pf(struct manager *m, struct managed_pf *p) {
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                if (m->inventory.pfs[i] == &p->pf) {
+                        memmove(m->inventory.pfs + i, m->inventory.pfs + i + 1,
+                                (--m->inventory.n_pfs - i) * sizeof(*m->inventory.pfs));
+                        managed_pf_lost(p);
+                        return;
+                }
+}
+
+/* The kernel may have loaded VFIO or iommufd since the last look. */
+static void read_host(struct manager *m) {
+        int r = host_read(m->root_fd, &m->host);
+
+        if (r < 0)
+                log_error("cannot read what this host can do: %s", errno_text(r));
+        m->inventory.fence = m->fence_forced != BACKEND_NONE ? m->fence_forced : host_fence_backend(&m->host);
+        m->inventory.can_fd = m->host.iommufd && m->host.cdev;
+        m->inventory.can_node = m->host.group_nodes && m->host.container;
+}
+
+int reconcile_rescan_all(struct manager *m) {
+        struct inventory found = { 0 };
+
+        m->rescan_all = false;
+        read_host(m);
+        int r = inventory_scan(m->root_fd, &found);
+        if (r < 0) {
+                log_error("cannot read the hardware: %s", errno_text(r));
+                return r;
+        }
+        for (size_t i = m->inventory.n_pfs; i > 0; i--) {
+                struct managed_pf *p = managed_pf(m->inventory.pfs[i - 1]);
+
+                if (!inventory_find_pf(&found, p->pf.address))
+                        reconcile_remove_pf(m, p);
+        }
+        for (size_t i = 0; i < found.n_pfs; i++) {
+                struct pf *scanned = found.pfs[i], *known = inventory_find_pf(&m->inventory, scanned->address);
+
+                if (known) {
+                        for (size_t j = 0; j < known->n_vfs; j++) /* whatever blocked it may be over */
+                                if (known->vfs[j]->state != VF_QUARANTINED && known->vfs[j]->state != VF_STUCK)
+                                        known->vfs[j]->reason = known->vfs[j]->state == VF_UNMANAGED
+                                                                        ? REASON_NOT_MANAGED
+                                                                        : REASON_NONE;
+                        pf_merge(managed_pf(known), scanned);
+                } else if (add_pf(m, scanned) < 0)
+                        log_error("out of memory for %s", ADDRESS_STR(scanned->address));
+        }
+        free(found.pfs); /* its members were merged */
+        reconcile_soon(m);
+        return 0;
+}
+
+void reconcile_worker_returned(struct address pf, struct address target, bool vf_scope, void *manager) {
+        struct manager *m = manager;
+        struct pf *known = inventory_find_pf(&m->inventory, pf);
+
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &target }), "the operation that hung is over");
+        if (!known)
+                return;
+        if (!vf_scope) {
+                known->stuck = false;
+                known->reason = REASON_NONE;
+                events_pf(m, known, "returned");
+        }
+        for (size_t i = 0; i < known->n_vfs; i++) {
+                struct managed_vf *v = managed_vf(known->vfs[i]);
+
+                if (v->vf.state == VF_STUCK && (!vf_scope || address_equal(v->vf.address, target)))
+                        vf_enter(v, VF_EVENT_RETURNED, REASON_NONE);
+        }
+        pf_rescan_soon(managed_pf(known));
+}
+
+int reconcile_init(struct manager *m) {
+        int r = sd_event_add_defer(m->event, &m->reconcile, on_reconcile, m);
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->reconcile, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->rescan, CLOCK_MONOTONIC, 0, 1000, on_rescan, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->rescan, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->retry, CLOCK_MONOTONIC, 0, 1000, on_retry, m);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->ready_deadline, CLOCK_MONOTONIC, SETTLE_USEC, 1000,
+                                               on_ready_deadline, m);
+        return r;
+}
+
+void reconcile_done(struct manager *m) {
+        sd_event_source_disable_unref(m->reconcile);
+        sd_event_source_disable_unref(m->rescan);
+        sd_event_source_disable_unref(m->retry);
+        sd_event_source_disable_unref(m->ready_deadline);
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
+                        struct managed_vf *v = managed_vf(m->inventory.pfs[i]->vfs[j]);
+
+                        v->fence_stored = false; /* a restarted daemon shall find it in the store */
+                        managed_vf_release(v);
+                }
+        inventory_done(&m->inventory);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Making hardware and policy agree, and noticing what changes by itself. */
+
+#include "daemon/pf.h"
+
+int reconcile_init(struct manager *m);
+void reconcile_done(struct manager *m);
+
+/* In the next turn of the loop: compare with the policy and start what may be started without being asked. */
+void reconcile_soon(struct manager *m);
+
+/* Shortly: read the PFs again that are marked dirty, or all hardware if m->rescan_all. Coalesces floods of events. */
+void reconcile_rescan_soon(struct manager *m);
+int reconcile_rescan_all(struct manager *m); /* now */
+
+/* Shortly: try blocked VFs with v->retry again. */
+void reconcile_retry(struct manager *m);
+
+/* After a change of the policy: which pool claims which PF. */
+void reconcile_assign_pools(struct manager *m);
+
+void reconcile_remove_pf(struct manager *m, struct managed_pf *p);
+
+/* An abandoned worker ended: what it was doing is over now, whatever came of it. */
+void reconcile_worker_returned(struct address pf, struct address target, bool vf_scope, void *manager);

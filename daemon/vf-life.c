@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a VF gets ready, and ready again: bind, fence, scrub; after an owner also take the node back and make every
+ * descriptor that the owner may have kept worthless. Each step is one worker operation; its callback decides the next. */
+
+#include "common/text.h"
+#include "daemon/pf.h"
+#include "daemon/reconcile.h"
+#include "daemon/vf.h"
+#include "iommu/verdict.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ATTEMPTS_MAX 5U
+/* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
+#define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
+
+/* The worker, not the device, was the trouble. */
+static bool transient(int error) {
+        return error == -EPIPE || error == -ECONNREFUSED || error == -ENOMEM || error == -EAGAIN || error == -EMFILE;
+}
+
+static void retry_later(struct managed_vf *v, enum reason reason, const char *detail) {
+        v->retry = true;
+        vf_blocked(v, reason, detail);
+        reconcile_retry(v->manager);
+}
+
+static void step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
+        if (transient(reply->error) && ++v->attempts < ATTEMPTS_MAX) {
+                retry_later(v, reason, v->detail);
+                return;
+        }
+        vf_enter(v, VF_EVENT_FAILED, reason);
+}
+
+/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where it is and
+ * is tried again when something changes. A quarantine would outlive the change. */
+static bool is_evidence(enum reason r) {
+        return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
+               r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
+               r == REASON_NO_RESET || r == REASON_NOT_ISOLATED;
+}
+
+static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        v->n_holders = 0;
+        for (uint64_t i = 0; reply->error == 0 && i < MIN(reply->value[0], (uint64_t) WORKER_HOLDERS_MAX); i++)
+                if (reply->value[i + 1] != (uint64_t) getpid() && reply->value[i + 1] > 1)
+                        v->holders[v->n_holders++] = (pid_t) reply->value[i + 1];
+        retry_later(v, REASON_HELD, v->n_holders > 0 ? "" : "no process shows it; a descriptor may be in flight");
+}
+
+static void step_show_holders(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_HOLDERS, on_holders_shown);
+
+        vf_submit(v, &op);
+}
+
+static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        vf_refresh(v);
+        if (reply->error == 0 && vf_has_vfio(&v->vf)) {
+                v->take_over = false;
+                if (v->vf.state == VF_UNBOUND)
+                        vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
+                vf_advance(v);
+        } else if (v->vf.group < 0)
+                vf_blocked(v, REASON_NO_IOMMU, v->detail);
+        else
+                step_failed(v, reply, REASON_PROBE_FAILED);
+}
+
+static void on_group_type(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        vf_refresh(v);
+        if (strcmp(v->vf.group_type, "identity") == 0)
+                vf_blocked(v, REASON_IDENTITY_DOMAIN, v->detail);
+        else
+                vf_advance(v);
+}
+
+/* Before the driver: a pass-through default domain would be in force whenever nobody has the VF open. */
+static void step_bind(struct managed_vf *v) {
+        bool identity = strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1;
+        struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type) : vf_op(v, WORKER_BIND, on_bound);
+
+        text_copy(op.request.text, sizeof(op.request.text), identity ? "DMA" : "vfio-pci");
+        op.serial = true;
+        vf_submit(v, &op);
+}
+
+static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                step_failed(v, reply, REASON_RESET_FAILED);
+                return;
+        }
+        vf_store_fence(v);
+        vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
+}
+
+static void step_scrub(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_SCRUB, on_scrubbed);
+
+        op.fds[0] = v->fence;
+        op.request.value[0] = v->manager->inventory.fence;
+        vf_submit(v, &op);
+}
+
+static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+        enum reason reason = reply->reason < _REASON_MAX ? (enum reason) reply->reason : REASON_NONE;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error == 0 && fds[0] >= 0) {
+                vf_keep_fence(v, fds[0]);
+                v->n_holders = 0;
+                vf_blocked(v, v->vf.state == VF_QUARANTINED ? v->vf.reason : REASON_NONE, "");
+                vf_advance(v);
+        } else if (v->vf.state == VF_QUARANTINED)
+                log_with(LOG_WARNING, (&(struct log_fields){ .address = &v->vf.address }),
+                         "quarantined and not fenced: %s: %s", reply->detail, errno_text(reply->error));
+        else if (reason == REASON_HELD)
+                step_show_holders(v);
+        else if (is_evidence(reason))
+                vf_blocked(v, reason, v->detail);
+        else
+                step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
+}
+
+static void step_fence(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_FENCE, on_fenced);
+
+        op.request.value[0] = v->manager->inventory.fence;
+        vf_submit(v, &op);
+}
+
+static void on_revoked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                step_failed(v, reply, REASON_FENCE_FAILED);
+                return;
+        }
+        v->revoked = true;
+        vf_advance(v);
+}
+
+static void step_revoke(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_REVOKE, on_revoked);
+
+        vf_submit(v, &op);
+}
+
+static void on_renewed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        vf_refresh(v);
+        if (reply->error < 0) {
+                step_failed(v, reply, REASON_PROBE_FAILED);
+                return;
+        }
+        v->renewed = true;
+        vf_advance(v);
+}
+
+/* The fence shows that nobody drives the VF, not that nobody has its device node open: an opened but unbound cdev is no
+ * obstacle to the fence, and could be bound in the moment the next owner gets the VF. Unbinding the driver makes every such
+ * descriptor worthless. It waits for them, so first look whether any process has one; what /proc does not show (a
+ * descriptor in flight in a socket) makes the worker hang, and only this VF stays stuck.
+ * drivers/vfio/vfio_main.c:vfio_unregister_group_dev */
+static void on_holders_before_renew(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (reply->error < 0 || reply->value[0] > 0) {
+                on_holders_shown(reply, fds, userdata);
+                return;
+        }
+        if (vf_op_ended(v, reply, fds))
+                return;
+        vf_drop_fence(v);
+        struct worker_op op = vf_op(v, WORKER_RENEW, on_renewed);
+        op.serial = true;
+        op.vf_scope = true;
+        op.timeout_usec = RENEW_TIMEOUT_USEC;
+        text_copy(op.request.text, sizeof(op.request.text), v->vf.driver);
+        vf_submit(v, &op);
+}
+
+static void step_renew(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_HOLDERS, on_holders_before_renew);
+
+        vf_submit(v, &op);
+}
+
+static void advance_unbound(struct managed_vf *v) {
+        if (v->vf.driver[0] && !vf_has_vfio(&v->vf) && !v->take_over)
+                vf_blocked(v, REASON_HOST_DRIVER, v->vf.driver);
+        else if (v->vf.group < 0)
+                vf_blocked(v, REASON_NO_IOMMU, "");
+        else
+                step_bind(v);
+}
+
+/* What sysfs alone can refuse. False: blocked. */
+static bool judged_isolated(struct managed_vf *v) {
+        enum reason r = verdict_of(&v->vf, &v->manager->host);
+
+        if (r == REASON_NONE)
+                return true;
+        vf_blocked(v, r, "");
+        return false;
+}
+
+static void advance_bound(struct managed_vf *v) {
+        if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
+                step_bind(v); /* allowed while nobody has it open */
+        else if (!judged_isolated(v))
+                return;
+        else if (v->fence < 0)
+                step_fence(v);
+        else if (!v->fresh)
+                step_scrub(v);
+        else {
+                vf_store_fence(v);
+                vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
+        }
+}
+
+static void advance_reclaiming(struct managed_vf *v) {
+        if (!v->revoked && v->manager->inventory.can_node)
+                step_revoke(v);
+        else if (!vf_has_vfio(&v->vf))
+                step_bind(v);
+        else if (v->fence < 0)
+                step_fence(v);
+        else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE)
+                step_renew(v);
+        else
+                step_scrub(v);
+}
+
+void vf_advance(struct managed_vf *v) {
+        if (v->busy || v->retry || v->vf.pf->stuck)
+                return;
+        if (v->vf.reason != REASON_NONE && v->vf.state != VF_QUARANTINED)
+                return;
+        switch (v->vf.state) {
+        case VF_UNBOUND:
+                advance_unbound(v);
+                break;
+        case VF_BOUND:
+                advance_bound(v);
+                break;
+        case VF_RECLAIMING:
+                advance_reclaiming(v);
+                break;
+        case VF_QUARANTINED:
+                if (v->fence < 0 && !v->fence_tried && vf_has_vfio(&v->vf) && v->vf.group_devices == 1) {
+                        v->fence_tried = true;
+                        step_fence(v);
+                }
+                break;
+        case VF_ABSENT:
+        case VF_UNMANAGED:
+        case VF_READY:
+        case VF_LEASING:
+        case VF_LEASED:
+        case VF_STUCK:
+        case _VF_STATE_MAX:
+                break;
+        }
+}
+
+void vf_unblock(struct managed_vf *v) {
+        if (v->vf.state == VF_QUARANTINED || v->vf.state == VF_STUCK || v->busy)
+                return;
+        v->retry = false;
+        v->vf.reason = REASON_NONE;
+        vf_advance(v);
+}
+
+bool vf_settled(const struct managed_vf *v) {
+        if (v->busy)
+                return false;
+        switch (v->vf.state) {
+        case VF_UNBOUND:
+        case VF_BOUND:
+        case VF_RECLAIMING:
+                return v->vf.reason != REASON_NONE || v->vf.pf->stuck;
+        case VF_ABSENT:
+        case VF_UNMANAGED:
+        case VF_READY:
+        case VF_LEASING:
+        case VF_LEASED:
+        case VF_QUARANTINED:
+        case VF_STUCK:
+        case _VF_STATE_MAX:
+                break;
+        }
+        return true;
+}

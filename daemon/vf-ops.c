@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every operation on a VF shares: asking a worker, the fence, the facts. */
+
+#include "common/text.h"
+#include "daemon/fdstore.h"
+#include "daemon/pf.h"
+#include "daemon/vf.h"
+#include "iommu/group.h"
+#include "sriov/inventory.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done) {
+        return worker_op_make(code, v->vf.address, v->vf.pf->address, done, v);
+}
+
+/* Out of memory: the operation ends as if a worker had said so, but from the loop, as all callbacks do. */
+static void submit_failed(struct managed_vf *v, const struct worker_op *op) {
+        struct worker_reply reply = { .error = -ENOMEM };
+        int fds[WORKER_FDS_MAX] = { -1, -1 };
+
+        text_copy(reply.detail, sizeof(reply.detail), "out of memory");
+        op->done(&reply, fds, v);
+}
+
+void vf_submit(struct managed_vf *v, const struct worker_op *op) {
+        v->busy = true;
+        if (worker_link_submit(v->manager->link, op) < 0)
+                submit_failed(v, op);
+}
+
+bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]) {
+        v->busy = false;
+        if (reply->detail[0])
+                text_copy(v->detail, sizeof(v->detail), reply->detail);
+        if (v->vf.state == VF_ABSENT) { /* it went away meanwhile */
+                for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
+                        close_fd(&fds[i]);
+                if (!v->indexed) /* the inventory let it go already and left it to us */
+                        free(v);
+                return true;
+        }
+        if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
+                vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
+                return true;
+        }
+        if (reply->error == -ENODEV && vf_refresh(v) == -ENODEV) {
+                pf_rescan_soon(managed_pf(v->vf.pf));
+                return true;
+        }
+        return false;
+}
+
+bool vf_has_vfio(const struct vf *vf) {
+        size_t n = strlen(vf->driver);
+
+        return strcmp(vf->driver, "vfio-pci") == 0 || (n > 9 && strcmp(vf->driver + n - 9, "_vfio_pci") == 0);
+}
+
+int vf_refresh(struct managed_vf *v) {
+        int r = inventory_scan_vf(v->manager->root_fd, &v->vf);
+
+        if (r >= 0)
+                r = group_read(v->manager->root_fd, &v->vf);
+        return r;
+}
+
+void vf_keep_fence(struct managed_vf *v, int fd_taken) {
+        close_fd(&v->fence);
+        v->fence = fd_taken;
+}
+
+void vf_store_fence(struct managed_vf *v) {
+        if (v->fence >= 0 && !v->fence_stored)
+                v->fence_stored = fdstore_put(v->manager->fdstore, v->vf.address, v->fence) >= 0;
+}
+
+void vf_drop_fence(struct managed_vf *v) {
+        if (v->fence_stored)
+                fdstore_remove(v->manager->fdstore, v->vf.address);
+        v->fence_stored = false;
+        close_fd(&v->fence);
+}

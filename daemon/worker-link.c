@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pool of workers, the queue in front of it, deadlines and abandoned workers. */
+
+#include "daemon/worker-link.h"
+#include "common/log.h"
+#include "common/macro.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#define IDLE_USEC (30ULL * 1000000ULL) /* a spare worker without work for this long is let go */
+
+struct entry {
+        struct entry *next;
+        struct worker_op op;
+};
+
+struct queue {
+        struct entry *first, **tail;
+};
+
+/* The serial operations of one PF: one at a time. Lanes are few (one a PF) and never removed. */
+struct lane {
+        struct lane *next;
+        struct address pf;
+        bool busy;
+        struct queue waiting;
+};
+
+struct worker {
+        struct worker *next;
+        struct worker_link *link;
+        int fd;
+        pid_t pid;              /* 0 if systemd started it */
+        sd_event_source *io, *deadline;
+        struct entry *entry;    /* its operation; of an abandoned worker the one that hangs, already answered */
+        bool abandoned;
+};
+
+struct worker_link {
+        sd_event *event;
+        struct worker_link_config config;
+        struct queue ready;     /* may run as soon as a worker is free */
+        struct lane *lanes;
+        struct worker *workers;
+        unsigned n_workers;     /* not counting abandoned ones */
+        uint64_t next_id;
+        sd_event_source *kick;  /* deferred: hand out work; answer what could not be sent */
+        sd_event_source *idle;
+        bool connect_failed;
+};
+
+static void queue_put(struct queue *q, struct entry *e) {
+        e->next = NULL;
+        *q->tail = e;
+        q->tail = &e->next;
+}
+
+static struct entry *queue_take(struct queue *q) {
+        struct entry *e = q->first;
+
+        if (e) {
+                q->first = e->next;
+                if (!q->first)
+                        q->tail = &q->first;
+        }
+        return e;
+}
+
+struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf, worker_done done,
+                                void *userdata) {
+        return (struct worker_op){
+                .request = { .version = WORKER_PROTOCOL_VERSION, .op = code, .address = target },
+                .fds = { -1, -1 },
+                .pf = pf,
+                .done = done,
+                .userdata = userdata,
+        };
+}
+
+static struct lane *lane_get(struct worker_link *l, struct address pf) {
+        for (struct lane *i = l->lanes; i; i = i->next)
+                if (address_equal(i->pf, pf))
+                        return i;
+        struct lane *lane = calloc(1, sizeof(*lane));
+        if (!lane)
+                return NULL;
+        lane->pf = pf;
+        lane->waiting.tail = &lane->waiting.first;
+        lane->next = l->lanes;
+        l->lanes = lane;
+        return lane;
+}
+
+static void kick(struct worker_link *l) {
+        sd_event_source_set_enabled(l->kick, SD_EVENT_ONESHOT);
+}
+
+int worker_link_submit(struct worker_link *l, const struct worker_op *op) {
+        struct entry *e = calloc(1, sizeof(*e));
+
+        if (!e)
+                return -ENOMEM;
+        e->op = *op;
+        e->op.request.id = ++l->next_id;
+        if (op->serial) {
+                struct lane *lane = lane_get(l, op->pf);
+
+                if (!lane) {
+                        free(e);
+                        return -ENOMEM;
+                }
+                if (lane->busy) {
+                        queue_put(&lane->waiting, e);
+                        return 0;
+                }
+                lane->busy = true;
+        }
+        queue_put(&l->ready, e);
+        kick(l);
+        return 0;
+}
+
+/* Ends an operation: the next one of its lane may run, then the callback (which may submit more). */
+static void entry_done(struct worker_link *l, struct entry *e, const struct worker_reply *reply, int *fds) {
+        int none[WORKER_FDS_MAX] = { -1, -1 };
+
+        if (e->op.serial) {
+                struct lane *lane = lane_get(l, e->op.pf); /* exists: it was made at submit */
+                struct entry *next = lane ? queue_take(&lane->waiting) : NULL;
+
+                if (next)
+                        queue_put(&l->ready, next);
+                else if (lane)
+                        lane->busy = false;
+        }
+        kick(l);
+        e->op.done(reply, fds ? fds : none, e->op.userdata);
+}
+
+static void entry_fail(struct worker_link *l, struct entry *e, int error, const char *detail) {
+        struct worker_reply reply = { .version = WORKER_PROTOCOL_VERSION, .error = error, .id = e->op.request.id };
+
+        snprintf(reply.detail, sizeof(reply.detail), "%s: %s", worker_op_name(e->op.request.op), detail);
+        entry_done(l, e, &reply, NULL);
+}
+
+static void worker_unlink(struct worker *w) {
+        for (struct worker **i = &w->link->workers; *i; i = &(*i)->next)
+                if (*i == w) {
+                        *i = w->next;
+                        break;
+                }
+        if (!w->abandoned)
+                w->link->n_workers--;
+}
+
+static void worker_free(struct worker *w) {
+        sd_event_source_disable_unref(w->io);
+        sd_event_source_disable_unref(w->deadline);
+        close_fd(&w->fd);
+        free(w->entry);
+        free(w);
+}
+
+/* The worker's connection ended or spoke nonsense. */
+static void worker_lost(struct worker *w, const char *why) {
+        struct worker_link *l = w->link;
+        struct entry *e = w->entry;
+        bool abandoned = w->abandoned;
+
+        w->entry = NULL;
+        worker_unlink(w);
+        worker_free(w);
+        if (!e)
+                return;
+        if (abandoned) {
+                if (l->config.on_return)
+                        l->config.on_return(e->op.pf, e->op.request.address, e->op.vf_scope, l->config.userdata);
+        } else {
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &e->op.request.address }),
+                         "worker lost during %s: %s", worker_op_name(e->op.request.op), why);
+                entry_fail(l, e, -EPIPE, "the worker ended");
+        }
+        free(e);
+}
+
+/* The PF hangs: whatever waits for it would hang too, each taking a worker with it. */
+static void lane_cancel(struct worker_link *l, struct lane *lane) {
+        struct queue waiting = lane->waiting;
+        struct entry *e;
+
+        if (!waiting.first)
+                return;
+        lane->waiting = (struct queue){ .tail = &lane->waiting.first };
+        while ((e = waiting.first)) {
+                waiting.first = e->next;
+                e->op.serial = false;
+                entry_fail(l, e, -ECANCELED, "the PF hangs");
+                free(e);
+        }
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct worker *w = userdata;
+        struct worker_link *l = w->link;
+
+        /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells when it is over */
+        w->abandoned = true;
+        l->n_workers--;
+        log_with(LOG_ERR, (&(struct log_fields){ .address = &w->entry->op.request.address }),
+                 "%s does not return; its worker is abandoned", worker_op_name(w->entry->op.request.op));
+        struct entry *e = calloc(1, sizeof(*e));
+        if (!e) /* answered late rather than never: try again shortly */
+                return sd_event_source_set_time_relative(s, 1000000);
+        *e = *w->entry;
+        w->entry->op.serial = false; /* the copy gives the lane back */
+        if (e->op.serial && !e->op.vf_scope)
+                lane_cancel(l, lane_get(l, e->op.pf));
+        entry_fail(l, e, -ETIMEDOUT, "no answer from the kernel");
+        free(e);
+        return 0;
+}
+
+/* One reply; 1 with fds, 0 on end of file, -errno. */
+static int receive_reply(int fd, struct worker_reply *reply, int fds[WORKER_FDS_MAX]) {
+        union {
+                struct cmsghdr align;
+                char buf[CMSG_SPACE(sizeof(int) * WORKER_FDS_MAX)];
+        } control;
+        struct iovec iov = { reply, sizeof(*reply) };
+        struct msghdr mh = { .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.buf,
+                             .msg_controllen = sizeof(control.buf) };
+        size_t n_fds = 0;
+
+        ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (n < 0)
+                return -errno;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c; c = CMSG_NXTHDR(&mh, c))
+                if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+                        n_fds = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) WORKER_FDS_MAX);
+                        memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
+                }
+        if (n == 0)
+                return 0;
+        if (n != sizeof(*reply) || mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+            reply->version != WORKER_PROTOCOL_VERSION || reply->n_fds != n_fds || reply->error > 0 ||
+            reply->value[0] > UINT32_MAX)
+                return -EPROTO;
+        reply->detail[sizeof(reply->detail) - 1] = '\0';
+        return 1;
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        struct worker *w = userdata;
+        struct worker_link *l = w->link;
+        struct worker_reply reply = { 0 };
+        int fds[WORKER_FDS_MAX] = { -1, -1 };
+
+        int r = receive_reply(w->fd, &reply, fds);
+        if (r == -EAGAIN || r == -EINTR)
+                return 0;
+        if (r == 1 && (!w->entry || reply.id != w->entry->op.request.id))
+                r = -EPROTO;
+        if (r <= 0 || w->abandoned) {
+                for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
+                        close_fd(&fds[i]);
+                worker_lost(w, r == 0 ? "connection closed" : errno_text(r));
+                kick(l);
+                return 0;
+        }
+        struct entry *e = TAKE_PTR(w->entry);
+        w->deadline = sd_event_source_disable_unref(w->deadline);
+        if (reply.error < 0)
+                log_with(LOG_DEBUG, (&(struct log_fields){ .address = &e->op.request.address }), "%s: %s: %s",
+                         worker_op_name(e->op.request.op), reply.detail, errno_text(reply.error));
+        entry_done(l, e, &reply, fds);
+        free(e);
+        return 0;
+}
+
+static int connect_socket(const char *path) {
+        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+        if (fd < 0)
+                return -errno;
+        if (strlen(path) >= sizeof(sa.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(sa.sun_path, path);
+        /* systemd listens: connect() only waits for the backlog, never for a worker */
+        if (connect(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+extern char **environ;
+
+static int spawn_program(const struct worker_link_config *c, pid_t *ret_pid) {
+        posix_spawn_file_actions_t actions;
+        char *argv[] = { (char *) c->program, (char *) "--root", (char *) c->root_path, NULL };
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        _cleanup_close_ int ours = pair[0], theirs = pair[1];
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
+        int r = posix_spawn(ret_pid, c->program, &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+        if (r != 0)
+                return -r;
+        return TAKE_FD(ours);
+}
+
+static struct worker *worker_new(struct worker_link *l) {
+        struct worker *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return NULL;
+        w->link = l;
+        w->fd = l->config.program ? spawn_program(&l->config, &w->pid) : connect_socket(l->config.socket);
+        if (w->fd < 0 || sd_event_add_io(l->event, &w->io, w->fd, EPOLLIN, on_io, w) < 0) {
+                if (!l->connect_failed)
+                        log_error("cannot reach a worker at %s: %s",
+                                  l->config.program ? l->config.program : l->config.socket,
+                                  w->fd < 0 ? errno_text(w->fd) : "out of memory");
+                l->connect_failed = true;
+                worker_free(w);
+                return NULL;
+        }
+        l->connect_failed = false;
+        w->next = l->workers;
+        l->workers = w;
+        l->n_workers++;
+        return w;
+}
+
+static int send_request(int fd, const struct worker_op *op) {
+        union {
+                struct cmsghdr align;
+                char buf[CMSG_SPACE(sizeof(int) * WORKER_FDS_MAX)];
+        } control = { 0 };
+        struct iovec iov = { (void *) &op->request, sizeof(op->request) };
+        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+        size_t n = 0;
+
+        while (n < WORKER_FDS_MAX && op->fds[n] >= 0)
+                n++;
+        if (n > 0) {
+                mh.msg_control = control.buf;
+                mh.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+                struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
+
+                h->cmsg_level = SOL_SOCKET;
+                h->cmsg_type = SCM_RIGHTS;
+                h->cmsg_len = CMSG_LEN(sizeof(int) * n);
+                memcpy(CMSG_DATA(h), op->fds, sizeof(int) * n);
+        }
+        if (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                return -errno;
+        return 0;
+}
+
+static struct worker *worker_idle(struct worker_link *l) {
+        for (struct worker *w = l->workers; w; w = w->next)
+                if (!w->abandoned && !w->entry)
+                        return w;
+        return l->n_workers < l->config.workers_max ? worker_new(l) : NULL;
+}
+
+static int on_kick(sd_event_source *s, void *userdata) {
+        struct worker_link *l = userdata;
+
+        while (l->ready.first) {
+                struct worker *w = worker_idle(l);
+
+                if (!w && l->n_workers > 0)
+                        return 0; /* all busy: the next reply kicks again */
+                struct entry *e = queue_take(&l->ready);
+                if (!w) {
+                        entry_fail(l, e, -ECONNREFUSED, "no worker can be reached");
+                        free(e);
+                        continue;
+                }
+                w->entry = e;
+                int r = send_request(w->fd, &e->op);
+                if (r < 0) {
+                        worker_lost(w, errno_text(r));
+                        continue;
+                }
+                uint64_t timeout = e->op.timeout_usec ? e->op.timeout_usec : l->config.timeout_usec;
+                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC, timeout, 0, on_deadline, w);
+                if (r < 0)
+                        log_error("cannot set a deadline: %s", errno_text(r));
+        }
+        sd_event_source_set_time_relative(l->idle, IDLE_USEC);
+        sd_event_source_set_enabled(l->idle, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* Nothing to do for a while: keep one worker, let the others go. */
+static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct worker_link *l = userdata;
+        struct worker *next;
+        bool kept = false;
+
+        for (struct worker *w = l->workers; w; w = next) {
+                next = w->next;
+                if (w->entry || w->abandoned)
+                        continue;
+                if (kept) {
+                        worker_unlink(w);
+                        worker_free(w);
+                }
+                kept = true;
+        }
+        return 0;
+}
+
+int worker_link_new(sd_event *event, const struct worker_link_config *config, struct worker_link **ret) {
+        struct worker_link *l = calloc(1, sizeof(*l));
+
+        if (!l)
+                return -ENOMEM;
+        l->event = sd_event_ref(event);
+        l->config = *config;
+        l->ready.tail = &l->ready.first;
+        int r = sd_event_add_defer(event, &l->kick, on_kick, l);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(l->kick, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &l->idle, CLOCK_MONOTONIC, IDLE_USEC, 0, on_idle, l);
+        if (r < 0) {
+                worker_link_free(l);
+                return r;
+        }
+        *ret = l;
+        return 0;
+}
+
+static void queue_free(struct queue *q) {
+        struct entry *e;
+
+        while ((e = queue_take(q)))
+                free(e);
+}
+
+struct worker_link *worker_link_free(struct worker_link *l) {
+        if (!l)
+                return NULL;
+        while (l->workers) {
+                struct worker *w = l->workers;
+
+                l->workers = w->next;
+                worker_free(w);
+        }
+        while (l->lanes) {
+                struct lane *lane = l->lanes;
+
+                l->lanes = lane->next;
+                queue_free(&lane->waiting);
+                free(lane);
+        }
+        queue_free(&l->ready);
+        sd_event_source_disable_unref(l->kick);
+        sd_event_source_disable_unref(l->idle);
+        sd_event_unref(l->event);
+        free(l);
+        return NULL;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The IOMMU group of a VF, as sysfs shows it. Reading only, no privilege. */
+
+#include "common/model.h"
+
+/* Fills group, group_devices, group_type, noiommu and cdev of vf. Having no group is a fact, not an error: group is -1.
+ * -ENODEV if the VF is gone; another -errno if the machine failed; the fields then say "no group". */
+int group_read(int root_fd, struct vf *vf);

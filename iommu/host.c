@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Device nodes, /proc/devices and module parameters. */
+
+#include "iommu/host.h"
+#include "common/macro.h"
+#include "common/root.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "240 vfio-dev" in /proc/devices. The class vfio-dev in sysfs proves nothing: it exists without device nodes too. */
+static bool lists_driver(char *text, const char *name) {
+        char *rest = NULL;
+
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                char *blank = strrchr(line, ' ');
+
+                if (blank && strcmp(blank + 1, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static int has_char_driver(int root_fd, const char *name, bool *ret) {
+        _cleanup_free_ char *text = NULL;
+        int r = root_read_all(root_fd, "proc/devices", 65536, &text, NULL);
+
+        *ret = r >= 0 && lists_driver(text, name);
+        return r == -ENOENT ? 0 : r;
+}
+
+/* "Y"; absent: the module is not loaded or has no such parameter, so off. */
+static int read_switch(int root_fd, const char *module, const char *parameter, bool *ret) {
+        char text[8];
+        int r = root_read(root_fd, text, sizeof(text), "sys/module/%s/parameters/%s", module, parameter);
+
+        if (r == -ENOENT) {
+                *ret = false;
+                return 0;
+        }
+        *ret = r < 0 || strcmp(text, "N") != 0;
+        return r;
+}
+
+int host_read(int root_fd, struct iommu_host *ret) {
+        struct iommu_host h = {
+                .container = root_exists(root_fd, "dev/vfio/vfio"),
+                .iommufd = root_exists(root_fd, "dev/iommu"),
+        };
+        bool groups, nodes, type1, fd;
+        int r[5];
+
+        r[0] = has_char_driver(root_fd, "vfio", &groups);
+        r[1] = has_char_driver(root_fd, "vfio-dev", &nodes);
+        r[2] = read_switch(root_fd, "vfio_iommu_type1", "allow_unsafe_interrupts", &type1);
+        r[3] = read_switch(root_fd, "iommufd", "allow_unsafe_interrupts", &fd);
+        r[4] = read_switch(root_fd, "vfio", "enable_unsafe_noiommu_mode", &h.noiommu_mode);
+        h.group_nodes = groups || h.container; /* containers cannot be without groups: drivers/vfio/Kconfig */
+        h.cdev = nodes || root_exists(root_fd, "dev/vfio/devices");
+        h.unsafe_interrupts = type1 || fd;
+        *ret = h;
+        for (unsigned i = 0; i < ARRAY_SIZE(r); i++)
+                if (r[i] < 0)
+                        return r[i];
+        return 0;
+}
+
+enum backend host_fence_backend(const struct iommu_host *host) {
+        if (host->container && host->group_nodes)
+                return BACKEND_GROUP;
+        return host->iommufd && host->cdev ? BACKEND_IOMMUFD : BACKEND_NONE;
+}

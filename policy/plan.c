@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From policy and inventory to steps. Pure. */
+
+#include "policy/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kinds[_STEP_KIND_MAX] = {
+        [STEP_AUTOPROBE] = "autoprobe", [STEP_ENABLE] = "enable", [STEP_RESIZE] = "resize",
+        [STEP_DISABLE] = "disable",     [STEP_BIND] = "bind",     [STEP_FENCE] = "fence",
+};
+
+const char *step_kind_to_string(enum step_kind k) {
+        return (unsigned) k < _STEP_KIND_MAX ? kinds[k] : "unknown";
+}
+
+/* Steps while they are collected. */
+struct builder {
+        struct plan *plan;
+        size_t size;
+        const struct pf *pf;
+};
+
+static int add(struct builder *b, const struct step *s) {
+        struct plan *p = b->plan;
+
+        if (p->n_steps == b->size) {
+                size_t more = b->size ? b->size * 2 : 16;
+                struct step *steps = reallocarray(p->steps, more, sizeof(*steps));
+
+                if (!steps)
+                        return -ENOMEM;
+                p->steps = steps;
+                b->size = more;
+        }
+        p->steps[p->n_steps++] = *s;
+        return 0;
+}
+
+static struct step pf_step(const struct pf *pf, enum step_kind kind, unsigned to) {
+        return (struct step){
+                .kind = kind,
+                .address = pf->address,
+                .from = pf->num_vfs,
+                .to = to,
+                .destructive = kind == STEP_RESIZE || kind == STEP_DISABLE,
+                .blocked = pf->stuck,
+                .reason = pf->stuck ? REASON_STUCK : REASON_NONE,
+        };
+}
+
+static void block(struct step *s, enum reason reason) {
+        if (s->blocked)
+                return;
+        s->blocked = true;
+        s->reason = reason;
+}
+
+static bool vf_of(const struct pf *pf, struct address a) {
+        for (size_t i = 0; i < pf->n_vfs; i++)
+                if (address_equal(pf->vfs[i]->address, a))
+                        return true;
+        return false;
+}
+
+/* Only for PFs with a leased VF is the list of leases walked at all. */
+static bool has_lease(const struct pf *pf) {
+        for (size_t i = 0; i < pf->n_vfs; i++)
+                if (pf->vfs[i]->lease[0])
+                        return true;
+        return false;
+}
+
+static int add_hits(struct step *s, const struct pf *pf, const struct lease *const *leases, size_t n_leases) {
+        if (!has_lease(pf))
+                return 0;
+        s->hits = calloc(n_leases ? n_leases : 1, sizeof(*s->hits));
+        if (!s->hits)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_leases; i++)
+                for (size_t j = 0; j < leases[i]->n_vfs; j++)
+                        if (vf_of(pf, leases[i]->vfs[j])) {
+                                s->hits[s->n_hits++] = leases[i];
+                                break;
+                        }
+        block(s, REASON_LEASED);
+        return 0;
+}
+
+static unsigned target_of(const struct pool *pool, const struct pf *pf) {
+        return pool->vfs < pf->total_vfs ? pool->vfs : pf->total_vfs;
+}
+
+/* The VF count. A count that was refused once is not tried again by itself. */
+static int plan_count(struct builder *b, unsigned target, const struct lease *const *leases, size_t n_leases) {
+        const struct pf *pf = b->pf;
+
+        if (pf->num_vfs == target)
+                return 0;
+        struct step s = pf_step(pf, pf->num_vfs == 0 ? STEP_ENABLE : target == 0 ? STEP_DISABLE : STEP_RESIZE, target);
+        if (target == pf->failed_num_vfs)
+                block(&s, pf->reason);
+        if (s.destructive && add_hits(&s, pf, leases, n_leases) < 0)
+                return -ENOMEM;
+        int r = add(b, &s);
+        if (r < 0)
+                free(s.hits);
+        return r;
+}
+
+static bool is_vfio(const char *driver) {
+        size_t n = strlen(driver);
+
+        return strcmp(driver, "vfio-pci") == 0 || (n > 9 && strcmp(driver + n - 9, "_vfio_pci") == 0);
+}
+
+static int plan_vf(struct builder *b, const struct vf *vf) {
+        struct step s = {
+                .address = vf->address,
+                .blocked = b->pf->stuck,
+                .reason = b->pf->stuck ? REASON_STUCK : REASON_NONE,
+        };
+
+        if (vf->state == VF_UNBOUND) {
+                s.kind = STEP_BIND;
+                s.destructive = vf->driver[0] && !is_vfio(vf->driver); /* the host loses it */
+                int r = add(b, &s);
+                if (r < 0)
+                        return r;
+        } else if (vf->state != VF_BOUND)
+                return 0;
+        s.kind = STEP_FENCE;
+        return add(b, &s);
+}
+
+static int plan_pf(struct builder *b, const struct policy *policy, const struct lease *const *leases, size_t n_leases) {
+        const struct pf *pf = b->pf;
+        int r = 0;
+
+        if (pf->pool < 0 || (size_t) pf->pool >= policy->n_pools || pf->total_vfs == 0)
+                return 0;
+        if (pf->autoprobe) {
+                struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
+
+                s.from = s.to = 0;
+                r = add(b, &s);
+        }
+        if (r >= 0)
+                r = plan_count(b, target_of(&policy->pools[pf->pool], pf), leases, n_leases);
+        for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
+                r = plan_vf(b, pf->vfs[i]);
+        return r;
+}
+
+int plan_make(const struct policy *policy, const struct inventory *inventory, const struct lease *const *leases,
+              size_t n_leases, struct plan *ret) {
+        struct plan plan = { 0 };
+        struct builder b = { .plan = &plan };
+
+        for (size_t i = 0; i < inventory->n_pfs; i++) {
+                b.pf = inventory->pfs[i];
+                int r = plan_pf(&b, policy, leases, n_leases);
+
+                if (r < 0) {
+                        plan_done(&plan);
+                        return r;
+                }
+        }
+        *ret = plan;
+        return 0;
+}
+
+void plan_done(struct plan *p) {
+        for (size_t i = 0; i < p->n_steps; i++)
+                free(p->steps[i].hits);
+        free(p->steps);
+        *p = (struct plan){ 0 };
+}
+
+const char *step_describe(const struct step *s, char *buf, size_t size) {
+        char a[ADDRESS_STR_MAX];
+
+        address_format(s->address, a);
+        switch (s->kind) {
+        case STEP_AUTOPROBE:
+                snprintf(buf, size, "keep host drivers off new VFs of %s", a);
+                break;
+        case STEP_ENABLE:
+                snprintf(buf, size, "enable %u VFs on %s", s->to, a);
+                break;
+        case STEP_RESIZE:
+                snprintf(buf, size, "destroy the %u VFs of %s and enable %u", s->from, a, s->to);
+                break;
+        case STEP_DISABLE:
+                snprintf(buf, size, "destroy the %u VFs of %s", s->from, a);
+                break;
+        case STEP_BIND:
+                snprintf(buf, size, "%s %s to its VFIO driver", s->destructive ? "move from its host driver" : "bind", a);
+                break;
+        case STEP_FENCE:
+                snprintf(buf, size, "fence %s", a);
+                break;
+        case _STEP_KIND_MAX:
+                snprintf(buf, size, "unknown step");
+                break;
+        }
+        return buf;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What has to change so that the hardware is as the policy says. Pure: a list of steps, nothing is done here. */
+
+#include "policy/policy.h"
+
+enum step_kind {
+        STEP_AUTOPROBE, /* sriov_drivers_autoprobe of a PF to 0 */
+        STEP_ENABLE,    /* sriov_numvfs from 0 to N */
+        STEP_RESIZE,    /* sriov_numvfs from M by way of 0 to N: destroys every VF of the PF */
+        STEP_DISABLE,   /* sriov_numvfs from M to 0 */
+        STEP_BIND,      /* VFIO driver for a VF */
+        STEP_FENCE,     /* fence a VF */
+        _STEP_KIND_MAX,
+};
+
+struct step {
+        enum step_kind kind;
+        struct address address; /* the PF, or the VF */
+        unsigned from, to;      /* VF counts, or 0 */
+        bool destructive;       /* only on explicit request */
+        bool blocked;           /* cannot be done now: reason says why (leased, stuck, …) */
+        enum reason reason;     /* for blocked steps */
+        /* leases that stand in the way or would be hit: pointers into the caller's array */
+        const struct lease **hits;
+        size_t n_hits;
+};
+
+struct plan {
+        struct step *steps;
+        size_t n_steps;
+};
+
+/* 0 and *ret (plan_done() frees it), or -ENOMEM. Steps are ordered by PF address, then by what must come first. A PF with
+ * pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. */
+int plan_make(const struct policy *policy, const struct inventory *inventory, const struct lease *const *leases,
+              size_t n_leases, struct plan *ret);
+void plan_done(struct plan *p);
+
+const char *step_kind_to_string(enum step_kind k); /* "autoprobe", "enable", … */
+
+/* One line for a person: "enable 7 VFs on 0000:01:00.0 (now 0)". buf has size bytes. */
+const char *step_describe(const struct step *s, char *buf, size_t size);

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds the fake tree of a simulated host: PFs behind root ports, drivers, IOMMU groups, VFIO.
+
+simtree.h says what the simulated worker makes of it. VFs are not made here but by writing VF counts, as on a real host.
+"""
+
+import os
+import shutil
+
+SYS = "sys/bus/pci/devices"
+DEPTH = "../../../.."  # from a device's directory to sys/
+
+
+class PF:
+    """What a physical function looks like. Everything has a default that passes for an Intel 82576 network card."""
+
+    def __init__(self, address, total=4, driver="igb", vendor=0x8086, device=0x10C9, vf_device=0x10CA,
+                 klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None,
+                 num=0):
+        self.address, self.total, self.driver, self.numa, self.num = address, total, driver, numa, num
+        self.vendor, self.device, self.vf_device, self.klass = vendor, device, vf_device, klass
+        self.offset, self.stride, self.netdev, self.vf_driver = offset, stride, netdev, vf_driver
+        self.shared_group = shared_group
+
+    def vf(self, index):
+        """The address of a VF, by the arithmetic of the SR-IOV capability."""
+        domain, bus, rest = self.address.split(":")
+        dev, fn = rest.split(".")
+        rid = (int(bus, 16) << 8) + (int(dev, 16) << 3) + int(fn) + self.offset + self.stride * index
+        return f"{domain}:{rid >> 8 & 0xff:02x}:{rid >> 3 & 0x1f:02x}.{rid & 7}"
+
+    @property
+    def vfs(self):
+        return [self.vf(i) for i in range(self.total)]
+
+
+def nvme(address, total=4, **more):
+    """A PF that is an NVMe controller."""
+    return PF(address, total=total, driver="nvme", vendor=0x1B36, device=0x0010, vf_device=0x0010, klass=0x010802,
+              offset=1, vf_driver="nvme", **more)
+
+
+def put(root, path, text):
+    path = os.path.join(root, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb" if isinstance(text, bytes) else "w") as f:
+        f.write(text)
+
+
+def link(root, target, path):
+    path = os.path.join(root, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink(target, path)
+
+
+def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0):
+    """4 KiB of configuration space: header, PCIe with FLR, and for a PF the SR-IOV capability."""
+    c = bytearray(4096)
+    c[0:2], c[2:4] = vendor.to_bytes(2, "little"), device.to_bytes(2, "little")
+    c[6] = 0x10  # has capabilities
+    c[9:12] = klass.to_bytes(3, "little")
+    c[0x34] = 0xA0
+    c[0xA0:0xA4] = bytes((0x10, 0, 2, 0))  # PCI Express endpoint, last in the list
+    c[0xA4:0xA8] = (1 << 28).to_bytes(4, "little")  # function level reset
+    if total:
+        c[0x100:0x104] = (0x10010).to_bytes(4, "little")  # SR-IOV, version 1, last in the list
+        for at, value in ((0x10C, total), (0x10E, total), (0x114, offset), (0x116, stride), (0x11A, vf_device)):
+            c[at:at + 2] = value.to_bytes(2, "little")
+    return bytes(c)
+
+
+def function_files(vendor, device, klass, numa):
+    return {
+        "vendor": f"0x{vendor:04x}\n", "device": f"0x{device:04x}\n", "class": f"0x{klass:06x}\n",
+        "subsystem_vendor": f"0x{vendor:04x}\n", "subsystem_device": "0x0001\n", "revision": "0x01\n", "irq": "0\n",
+        "numa_node": f"{numa}\n", "reset_method": "flr\n", "enable": "0\n",
+        "resource": "0x0000000000000000 0x0000000000000000 0x0000000000000000\n" * 13,
+    }
+
+
+class Tree:
+    """The tree of one host below one directory.
+
+    kernel: "group" (VFIO groups and containers only, as Debian's), "both", or "cdev" (device nodes only).
+    default_domain: "DMA" or "identity". iommu, msi_isolation, unsafe_interrupts, noiommu: what the platform has.
+    """
+
+    def __init__(self, root, pfs, kernel="both", default_domain="DMA", iommu=True, msi_isolation=True,
+                 unsafe_interrupts=False, noiommu=False):
+        self.root = root
+        self.pfs = {}
+        self.groups = 0
+        self.iommu = iommu
+        for d in ("sys/bus/pci/devices", "sys/bus/pci/drivers/vfio-pci", "sys/kernel/iommu_groups", "sys/class/iommu",
+                  "sys/module/vfio_pci/parameters", "dev/vfio", "proc", "etc/vfctl/policy.d", "run/vfctld/leases",
+                  "var/lib/vfctld/quarantine", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock"):
+            os.makedirs(os.path.join(root, d), exist_ok=True)
+        for d in ("sim", "sim/resets", "sim/vf", "sim/memlock"):
+            os.chmod(os.path.join(root, d), 0o777)
+        put(root, "proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro intel_iommu=on\n")
+        put(root, "proc/sys/kernel/random/boot_id", "5f0e0a30-61b3-4a1b-8f4e-1c1d8a8d0b11\n")
+        put(root, "proc/sys/kernel/osrelease", "6.12.0-sim\n")
+        chars = [f"240 {n}\n" for n, k in (("vfio", ("group", "both")), ("vfio-dev", ("cdev", "both"))) if kernel in k]
+        put(root, "proc/devices", "Character devices:\n  1 mem\n" + "".join(chars) + "\nBlock devices:\n  8 sd\n")
+        put(root, "sys/bus/pci/drivers_probe", "")
+        put(root, "sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n")
+        put(root, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n" if noiommu else "N\n")
+        unsafe = "Y\n" if unsafe_interrupts else "N\n"
+        if kernel in ("group", "both"):
+            put(root, "dev/vfio/vfio", "")
+            put(root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", unsafe)
+        else:
+            self.trait("no_group")
+        if kernel in ("cdev", "both"):
+            os.makedirs(os.path.join(root, "dev/vfio/devices"))
+            put(root, "dev/iommu", "")
+            put(root, "sys/module/iommufd/parameters/allow_unsafe_interrupts", unsafe)
+            self.trait("cdev")
+        put(root, "sim/kernel/default_domain", default_domain + "\n")
+        for name, wanted in (("no_iommu", not iommu), ("no_msi_isolation", not msi_isolation), ("noiommu", noiommu)):
+            if wanted:
+                self.trait(name)
+        if iommu:
+            put(root, "sys/class/iommu/dmar0/intel-iommu/version", "1:0\n")
+        for pf in pfs:
+            self.add(pf)
+
+    def trait(self, name):
+        put(self.root, f"sim/kernel/{name}", "")
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def read(self, path):
+        with open(self.path(path)) as f:
+            return f.read().strip()
+
+    def device(self, address, name):
+        """One attribute of a device, as it is now."""
+        return self.read(f"{SYS}/{address}/{name}")
+
+    def driver(self, address):
+        try:
+            return os.path.basename(os.readlink(self.path(SYS, address, "driver")))
+        except FileNotFoundError:
+            return ""
+
+    def group(self, address):
+        return int(os.path.basename(os.readlink(self.path(SYS, address, "iommu_group"))))
+
+    def node(self, address):
+        """The file that stands for the VFIO node of a VF."""
+        group = self.group(address)
+        if os.path.exists(self.path("sim/kernel/no_group")):
+            return self.path(f"dev/vfio/devices/vfio{group + 5000}")
+        return self.path(f"dev/vfio/{group}")
+
+    def _real_dir(self, pf):
+        domain, bus = pf.address.split(":")[:2]
+        return f"devices/pci{domain}:00/{domain}:00:{int(bus, 16) % 31 + 1:02x}.0/{pf.address}"
+
+    def add(self, pf):
+        """Plugs a PF in."""
+        root, real = self.root, self._real_dir(pf)
+        files = function_files(pf.vendor, pf.device, pf.klass, pf.numa)
+        files.update({
+            "sriov_totalvfs": f"{pf.total}\n", "sriov_numvfs": "0\n", "sriov_drivers_autoprobe": "1\n",
+            "sriov_offset": f"{pf.offset}\n", "sriov_stride": f"{pf.stride}\n", "sriov_vf_device": f"{pf.vf_device:x}\n",
+            "driver_override": "(null)\n",
+            "config": config_space(pf.vendor, pf.device, pf.klass, pf.total, pf.offset, pf.stride, pf.vf_device),
+            "uevent": f"PCI_CLASS={pf.klass:X}\nPCI_ID={pf.vendor:04X}:{pf.device:04X}\nPCI_SLOT_NAME={pf.address}\n",
+        })
+        for name, text in files.items():
+            put(root, f"sys/{real}/{name}", text)
+        link(root, f"{DEPTH}/bus/pci", f"sys/{real}/subsystem")
+        link(root, f"../../../{real}", f"{SYS}/{pf.address}")
+        if pf.driver:
+            os.makedirs(self.path("sys/bus/pci/drivers", pf.driver), exist_ok=True)
+            link(root, f"{DEPTH}/bus/pci/drivers/{pf.driver}", f"sys/{real}/driver")
+        if pf.netdev:
+            put(root, f"sys/{real}/net/{pf.netdev}/ifindex", "7\n")
+        vf_files = function_files(pf.vendor, pf.vf_device, pf.klass, pf.numa)
+        vf_files["config"] = config_space(0xFFFF, 0xFFFF, pf.klass)
+        for name, text in vf_files.items():
+            put(root, f"sim/pf/{pf.address}/vf/{name}", text)
+        put(root, f"sim/pf/{pf.address}/group_base", f"{100 + self.groups}\n")
+        put(root, f"sim/pf/{pf.address}/vf_driver", pf.vf_driver + "\n")
+        os.chmod(self.path("sim/pf", pf.address), 0o777)
+        if self.iommu:
+            self._pf_group(pf, real)
+        self.groups += 1 + pf.total
+        self.pfs[pf.address] = pf
+
+    def _pf_group(self, pf, real):
+        number = pf.shared_group if pf.shared_group is not None else 99 - len(self.pfs)
+        if pf.shared_group is not None:
+            put(self.root, f"sim/pf/{pf.address}/shared_group", f"{number}\n")
+        group = f"sys/kernel/iommu_groups/{number}"
+        put(self.root, f"{group}/type", "DMA\n")
+        put(self.root, f"{group}/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n")
+        link(self.root, f"../../../../{real}", f"{group}/devices/{pf.address}")
+        link(self.root, f"{DEPTH}/kernel/iommu_groups/{number}", f"sys/{real}/iommu_group")
+
+    def remove(self, address):
+        """Pulls a PF out, as a surprise removal does: its VFs vanish whoever holds them."""
+        pf = self.pfs.pop(address)
+        real = self._real_dir(pf)
+        for name in os.listdir(self.path("sys", real)):
+            if name.startswith("virtfn"):
+                self._forget(os.path.basename(os.readlink(self.path("sys", real, name))))
+        self._forget(address)
+
+    def _forget(self, address):
+        path = self.path(SYS, address)
+        group, driver = None, self.driver(address)
+        if os.path.lexists(os.path.join(path, "iommu_group")):
+            group = self.group(address)
+        real = os.path.realpath(path)
+        os.unlink(path)
+        shutil.rmtree(real)
+        if driver and os.path.lexists(self.path("sys/bus/pci/drivers", driver, address)):
+            os.unlink(self.path("sys/bus/pci/drivers", driver, address))
+        if group is None:
+            return
+        os.unlink(self.path("sys/kernel/iommu_groups", str(group), "devices", address))
+        if not os.listdir(self.path("sys/kernel/iommu_groups", str(group), "devices")):
+            shutil.rmtree(self.path("sys/kernel/iommu_groups", str(group)))
+            for node in (f"dev/vfio/{group}", f"dev/vfio/{group}.owner", f"dev/vfio/devices/vfio{group + 5000}"):
+                if os.path.lexists(self.path(node)):
+                    os.unlink(self.path(node))

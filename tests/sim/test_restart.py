@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The daemon goes and comes back: by restart, by SIGKILL at any step, with and without systemd's descriptor store."""
+
+import os
+
+import harness
+from harness import PF, SimTest, wait_for
+
+
+class RestartTest(SimTest):
+    def test_fences_survive_and_cost_nothing(self):
+        host = self.host([PF("0000:01:00.0", total=8)])
+        host.wait_all_ready(8)
+        before = host.operations()
+        host.daemon.restart()
+        host.wait_all_ready(8)
+        self.assertEqual(host.operations(), before)
+        self.assertEqual(len(host.daemon.systemd.stored()), 8)
+        host.check_invariants()
+
+    def test_kill_is_as_good_as_a_restart(self):
+        host = self.host([PF("0000:01:00.0", total=8)])
+        host.wait_all_ready(8)
+        before = host.operations()
+        host.daemon.kill9()
+        host.daemon.start()
+        host.wait_all_ready(8)
+        self.assertEqual(host.operations(), before)
+
+    def test_lost_fences_are_taken_again(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        host.daemon.stop()
+        host.daemon.systemd.forget()
+        host.daemon.start()
+        host.wait_all_ready(4)
+        for vf in host.tree.pfs["0000:01:00.0"].vfs:
+            self.assertTrue(host.fenced(vf))
+            self.assertEqual(host.resets(vf), 1)  # nobody knows what happened meanwhile
+
+    def test_running_vm_does_not_notice(self):
+        for kernel in ("group", "cdev"):
+            with self.subTest(kernel=kernel):
+                host = self.host(kernel=kernel)
+                vm = host.vm(vm="web1", count=2)
+                vm.do("write", text="working")
+                for end in (host.daemon.stop, host.daemon.kill9):
+                    end()
+                    host.daemon.start()
+                    lease = host.leases()[vm.lease["id"]]
+                    self.assertEqual((lease["vfs"], lease["vm"], lease["pid"], lease["ending"], lease["created"]),
+                                     (vm.vfs, "web1", vm.pid, False, vm.lease["created"]))
+                    self.assertEqual([host.vf(vf)["state"] for vf in vm.vfs], ["leased"] * 2)
+                    host.check_invariants()
+                self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+                self.assertEqual(vm.do("read")["found"], ["working"] * 2)
+                self.assertEqual([host.resets(vf) for vf in vm.vfs], [0, 0])
+                vm.kill()
+                host.wait_all_ready(4)
+
+    def test_vm_that_died_meanwhile_is_reclaimed(self):
+        for kernel in ("group", "cdev"):
+            with self.subTest(kernel=kernel):
+                host = self.host(kernel=kernel)
+                vm = host.vm(vm="web1")
+                host.daemon.stop()
+                vm.kill()
+                host.daemon.start()
+                host.wait_all_ready(4)
+                self.assertEqual((host.leases(), host.resets(vm.vfs[0])), ({}, 1))
+
+    def test_kept_lease_survives_a_restart(self):
+        host = self.host()
+        vm = host.vm(vm="web1", lifetime="kept")
+        vm.end()
+        host.daemon.restart()
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+        host.call_fresh("Release", lease=vm.lease["id"])
+        host.wait_all_ready(4)
+
+    def test_release_goes_on_after_a_restart(self):
+        host = self.host()
+        vm = host.vm(vm="web1")
+        host.call("Release", lease=vm.lease["id"])
+        host.wait_state(vm.vfs[0], "reclaiming")
+        host.daemon.kill9()
+        host.daemon.start()
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "reclaiming")
+        self.assertEqual(host.leases()[vm.lease["id"]]["ending"], True)
+        vm.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+
+    def test_quarantine_survives_a_restart_and_clear_ends_it(self):
+        host = self.host(start=False)
+        bad = host.tree.pfs["0000:01:00.0"].vf(2)
+        host.faults(f"op=bind address={bad} silent=1")
+        host.daemon.start()
+        self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "probe-failed")
+        host.faults()
+        host.daemon.restart()
+        self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "probe-failed")
+        host.call_fresh("Clear", address=bad)
+        host.wait_all_ready(4)
+        host.daemon.restart()
+        host.wait_all_ready(4)
+
+    def test_unknown_stored_descriptor_is_closed(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        host.daemon.stop()
+        with host.daemon.systemd.lock:
+            host.daemon.systemd.store["something-else"] = [os.open("/dev/null", os.O_RDONLY)]
+        host.daemon.start()
+        host.wait_all_ready(4)
+        self.assertEqual([fd for fd in host.daemon.fds() if fd == "/dev/null"], ["/dev/null"])  # its standard input
+
+    def test_garbage_in_the_lease_store_is_survived(self):
+        host = self.host()
+        vm = host.vm(vm="web1")
+        host.daemon.stop()
+        for name, text in (("0123456789abcdef.json", "{ nonsense"), ("fedcba9876543210.json", "[]"), ("empty.json", "")):
+            with open(host.tree.path("run/vfctld/leases", name), "w") as f:
+                f.write(text)
+        host.daemon.start()
+        self.assertEqual(list(host.leases()), [vm.lease["id"]])
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+        host.check_invariants()
+
+    def test_ten_restarts_leak_no_stored_fence(self):
+        host = self.host()
+        for _ in range(10):
+            host.daemon.restart()
+        host.wait_all_ready(4)
+        self.assertEqual([len(fds) for fds in host.daemon.systemd.stored().values()], [1] * 4)
+
+
+class CrashTest(SimTest):
+    """The daemon is killed at one worker operation; it is started again, and everything must come right."""
+
+    def crash(self, host, trigger):
+        """Runs trigger() until the daemon dies of the armed fault, then starts it again."""
+        trigger()
+        wait_for(lambda: not host.daemon.alive(), what="the daemon's death\n" + str(host.operations()[-5:]))
+        self.assertEqual(host.daemon.process.wait(), -9)
+        host.admin_link = None
+        host.faults()
+        host.daemon.start()
+
+    def at_start(self, op, die, kernel="both"):
+        host = self.host(kernel=kernel, start=False)
+        host.faults(f"op={op} after={0 if op in ('autoprobe', 'numvfs') else 1} count=1 die={die}")
+        self.crash(host, lambda: host.daemon.start(wait=False))
+        host.wait_all_ready(4)
+        host.check_invariants()
+        self.assertEqual(host.leases(), {})
+
+    def at_acquire(self, op, die, kernel):
+        policy = harness.default_policy()
+        policy["tenants"]["red"]["memlock"] = "1G"
+        host = self.host(kernel=kernel, policy=policy)
+        host.wait_all_ready(4)
+        vm = host.vm().greet()
+        host.faults(f"op={op} count=1 die={die}")
+        self.crash(host, lambda: vm.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "a", "count": 2}))
+        vm.process.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+        host.check_invariants()
+
+    def at_release(self, op, die, kernel):
+        host = self.host(kernel=kernel)
+        vm = host.vm(vm="web1", count=2)
+        vm.do("write", text="secret")
+        host.faults(f"op={op} count=1 die={die}")
+        self.crash(host, vm.kill)
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+        host.check_invariants()
+        for vf in vm.vfs:
+            self.assertGreaterEqual(host.resets(vf), 1)
+        self.assertEqual(host.vm(vm="web2", count=4).do("read")["found"], [""] * 4)
+
+
+def add_crash_tests():
+    """One test for each operation and moment, so that they run side by side and name what failed."""
+    def add(name, function, *arguments):
+        setattr(CrashTest, "test_" + name.replace("-", "_"), lambda self: function(self, *arguments))
+    for die in ("before", "during", "after"):
+        for op in ("autoprobe", "numvfs", "bind", "fence"):
+            add(f"start_{op}_{die}", CrashTest.at_start, op, die)
+        for kernel, ops in (("group", ("memlock", "grant")), ("cdev", ("memlock", "open"))):
+            for op in ops:
+                add(f"acquire_{kernel}_{op}_{die}", CrashTest.at_acquire, op, die, kernel)
+        for kernel, ops in (("group", ("revoke", "fence", "scrub")), ("cdev", ("fence", "holders", "renew", "scrub")),
+                            ("both", ("revoke", "fence", "holders", "renew", "scrub"))):
+            for op in ops:
+                add(f"release_{kernel}_{op}_{die}", CrashTest.at_release, op, die, kernel)
+
+
+add_crash_tests()

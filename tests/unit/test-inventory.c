@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sriov/: inventory, binding, enabling and event parsing, on a fake tree. */
+
+#include "common/macro.h"
+#include "common/root.h"
+#include "faketree.h"
+#include "sriov/bind.h"
+#include "sriov/enable.h"
+#include "sriov/inventory.h"
+#include "sriov/monitor.h"
+#include "sriov/names.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define PF_A "0000:01:00.0"
+#define PF_B "0000:01:00.1"
+#define PF_C "10000:03:00.0"
+
+static int set_up(void **state) {
+        static struct faketree t;
+
+        faketree_init(&t);
+        *state = &t;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        faketree_done(*state);
+        return 0;
+}
+
+static void test_scan_sorted_with_facts(void **state) {
+        struct faketree *t = *state;
+        struct inventory inv;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_B, .driver = "", .total = 3, .vendor = 0x1b36, .device = 0x10,
+                                          .class = 0x010802, .managed = true });
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A, .netdev = "ens9" });
+        faketree_mkdir(t, fake_device(PF_A, "net/ens1f0"));
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 1 });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0, .driver = "vfio-pci", .group = 5 });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 10, .reset = "pm bus" });
+        faketree_write(t, fake_device("0000:02:00.0", "vendor"), "0x8086\n"); /* no SR-IOV */
+
+        assert_int_equal(inventory_scan(t->fd, &inv), 0);
+        assert_int_equal(inv.n_pfs, 2);
+        struct pf *a = inv.pfs[0], *b = inv.pfs[1];
+        assert_string_equal(ADDRESS_STR(a->address), PF_A);
+        assert_string_equal(ADDRESS_STR(b->address), PF_B);
+        assert_string_equal(a->driver, "igb");
+        assert_string_equal(a->netdev, "ens1f0");
+        assert_int_equal(a->vendor, 0x8086);
+        assert_int_equal(a->device, 0x10c9);
+        assert_int_equal(a->class, 0x020000);
+        assert_int_equal(a->numa_node, 1);
+        assert_int_equal(a->total_vfs, 7);
+        assert_int_equal(a->num_vfs, 3);
+        assert_true(a->autoprobe);
+        assert_int_equal(a->pool, -1);
+        assert_string_equal(b->driver, "");
+        assert_string_equal(b->netdev, "");
+        assert_int_equal(b->class, 0x010802);
+        assert_int_equal(b->num_vfs, 0);
+        assert_int_equal(b->n_vfs, 0);
+        assert_false(b->autoprobe);
+
+        assert_int_equal(a->n_vfs, 3);
+        assert_int_equal(a->vfs[0]->index, 0);
+        assert_int_equal(a->vfs[1]->index, 1);
+        assert_int_equal(a->vfs[2]->index, 10);
+        assert_string_equal(ADDRESS_STR(a->vfs[0]->address), "0000:01:10.0");
+        assert_string_equal(ADDRESS_STR(a->vfs[2]->address), "0000:01:12.4");
+        assert_ptr_equal(a->vfs[0]->pf, a);
+        assert_string_equal(a->vfs[0]->driver, "vfio-pci");
+        assert_string_equal(a->vfs[1]->driver, "");
+        assert_true(a->vfs[0]->resettable);
+        assert_false(a->vfs[2]->resettable);
+        assert_int_equal(a->vfs[0]->group, -1);
+        assert_int_equal(a->vfs[0]->cdev, -1);
+        assert_int_equal(a->vfs[0]->state, VF_ABSENT);
+        inventory_done(&inv);
+}
+
+static void test_reset_methods(void **state) {
+        static const struct {
+                const char *methods;
+                bool own;
+        } cases[] = {
+                { "flr", true },         { "device_specific flr", true }, { "device_specific", true },
+                { "acpi pm bus", false }, { "af_flr", false },              { "", false },
+        };
+        struct faketree *t = *state;
+        struct pf *pf;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+                faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = i, .reset = cases[i].methods });
+        address_parse(PF_A, &(struct address){ 0 });
+        struct address a;
+        assert_int_equal(address_parse(PF_A, &a), 0);
+        assert_int_equal(inventory_scan_pf(t->fd, a, &pf), 0);
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
+                assert_int_equal(pf->vfs[i]->resettable, cases[i].own);
+        pf_free(pf);
+}
+
+static void test_scan_survives_vanishing(void **state) {
+        struct faketree *t = *state;
+        struct address a;
+        struct pf *pf = NULL;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_C, .driver = "nvme", .offset = 1, .stride = 1 });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_C, .index = 0 });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_C, .index = 1 });
+        faketree_remove(t, "sys/bus/pci/devices/10000:03:00.1");
+        faketree_link(t, "../not-an-address", fake_device(PF_C, "virtfn2"));
+        faketree_link(t, "../10000:03:00.5", fake_device(PF_C, "virtfnx"));
+        assert_int_equal(address_parse(PF_C, &a), 0);
+        assert_int_equal(inventory_scan_pf(t->fd, a, &pf), 0);
+        assert_int_equal(pf->num_vfs, 2);
+        assert_int_equal(pf->n_vfs, 1);
+        assert_string_equal(ADDRESS_STR(pf->vfs[0]->address), "10000:03:00.2");
+        pf_free(pf);
+
+        assert_int_equal(address_parse("0000:77:00.0", &a), 0);
+        assert_int_equal(inventory_scan_pf(t->fd, a, &pf), -ENODEV);
+        faketree_write(t, fake_device(PF_C, "sriov_totalvfs"), "0\n");
+        assert_int_equal(address_parse(PF_C, &a), 0);
+        assert_int_equal(inventory_scan_pf(t->fd, a, &pf), -ENODEV);
+}
+
+static void test_scan_never_reads_what_can_block(void **state) {
+        struct faketree *t = *state;
+        struct inventory inv;
+        char path[256];
+
+        /* a FIFO without a writer blocks whoever opens it, as a device lock would */
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0 });
+        faketree_remove(t, fake_device(PF_A, "sriov_numvfs"));
+        faketree_remove(t, fake_device("0000:01:10.0", "driver_override"));
+        snprintf(path, sizeof(path), "%s/%s", t->dir, fake_device(PF_A, "sriov_numvfs"));
+        assert_int_equal(mkfifo(path, 0600), 0);
+        snprintf(path, sizeof(path), "%s/%s", t->dir, fake_device("0000:01:10.0", "driver_override"));
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(inventory_scan(t->fd, &inv), 0);
+        assert_int_equal(inv.pfs[0]->num_vfs, 1);
+        assert_int_equal(inventory_scan_vf(t->fd, inv.pfs[0]->vfs[0]), 0);
+        inventory_done(&inv);
+}
+
+static void test_scan_vf(void **state) {
+        struct faketree *t = *state;
+        struct pf pf = { 0 };
+        struct vf vf = { .pf = &pf, .index = 4, .state = VF_READY };
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        faketree_pf(t, &(struct fake_pf){ .address = PF_B });
+        vf.address = faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 4, .driver = "igbvf" });
+        assert_int_equal(address_parse(PF_A, &pf.address), 0);
+        assert_int_equal(inventory_scan_vf(t->fd, &vf), 0);
+        assert_string_equal(vf.driver, "igbvf");
+        assert_int_equal(vf.index, 4);
+        assert_int_equal(vf.state, VF_READY);
+        faketree_remove(t, fake_device("0000:01:11.0", "driver"));
+        assert_int_equal(inventory_scan_vf(t->fd, &vf), 0);
+        assert_string_equal(vf.driver, "");
+        faketree_link(t, "../" PF_B, fake_device("0000:01:11.0", "physfn"));
+        assert_int_equal(inventory_scan_vf(t->fd, &vf), -ENODEV);
+        faketree_remove(t, "sys/bus/pci/devices/0000:01:11.0");
+        assert_int_equal(inventory_scan_vf(t->fd, &vf), -ENODEV);
+}
+
+static void test_many(void **state) {
+        struct faketree *t = *state;
+        struct timespec from, to;
+        struct inventory inv;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A, .total = 4096, .offset = 256, .stride = 1 });
+        for (unsigned i = 0; i < 4096; i++)
+                faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = i, .driver = "vfio-pci" });
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        assert_int_equal(inventory_scan(t->fd, &inv), 0);
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        print_message("4096 VFs in %ld us\n",
+                      (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+        assert_int_equal(inv.pfs[0]->n_vfs, 4096);
+        for (unsigned i = 0; i < 4096; i++)
+                assert_int_equal(inv.pfs[0]->vfs[i]->index, i);
+        inventory_done(&inv);
+}
+
+static void test_vfio_drivers(void **state) {
+        static const char *const good[] = { "vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci", "a_vfio_pci" };
+        static const char *const bad[] = { "",        "igbvf",          "vfio_pci",        "_vfio_pci", "Mlx5_vfio_pci",
+                                           "../x_vfio_pci", "vfio-pci ", "vfio-pci2", "mlx5-vfio_pci", "x_vfio_pci\n" };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
+                assert_true(bind_is_vfio(good[i]));
+        for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_false(bind_is_vfio(bad[i]));
+}
+
+static void test_bind_steps(void **state) {
+        struct faketree *t = *state;
+        enum reason reason;
+        const char *step;
+        char text[64];
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A, .managed = true });
+        struct address vf = faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0, .group = 4 });
+        assert_int_equal(bind_read_override(t->fd, vf, text, sizeof(text)), 0);
+        assert_string_equal(text, "");
+
+        /* nobody answers the probe in this tree: as a kernel whose probe failed */
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), -ENXIO);
+        assert_int_equal(reason, REASON_PROBE_FAILED);
+        assert_int_equal(bind_read_override(t->fd, vf, text, sizeof(text)), 0);
+        assert_string_equal(text, "vfio-pci");
+        faketree_read(t, "sys/bus/pci/drivers_probe", text, sizeof(text));
+        assert_string_equal(text, "0000:01:10.0");
+        assert_int_equal(bind_driver(t->fd, vf, "mlx5_vfio_pci", &reason, &step), -ENOENT);
+        assert_string_equal(step, "the driver is not loaded");
+
+        /* bound already: nothing is written */
+        faketree_write(t, "sys/bus/pci/drivers_probe", "untouched");
+        faketree_write(t, fake_device("0000:01:10.0", "driver_override"), "vfio-pci\n");
+        faketree_link(t, "../../../../bus/pci/drivers/vfio-pci", fake_device("0000:01:10.0", "driver"));
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), 0);
+        assert_int_equal(reason, REASON_NONE);
+        faketree_read(t, "sys/bus/pci/drivers_probe", text, sizeof(text));
+        assert_string_equal(text, "untouched");
+
+        /* an unbind that changes nothing is not believed */
+        faketree_write(t, "sys/bus/pci/drivers/vfio-pci/unbind", "");
+        assert_int_equal(bind_unbind(t->fd, vf, &step), -EBUSY);
+        faketree_read(t, "sys/bus/pci/drivers/vfio-pci/unbind", text, sizeof(text));
+        assert_string_equal(text, "0000:01:10.0");
+        assert_int_equal(bind_renew(t->fd, vf, "vfio-pci", &reason, &step), -EBUSY);
+        faketree_remove(t, fake_device("0000:01:10.0", "driver"));
+        assert_int_equal(bind_unbind(t->fd, vf, &step), 0);
+        faketree_remove(t, "sys/bus/pci/devices/0000:01:10.0");
+        assert_int_equal(bind_unbind(t->fd, vf, &step), -ENODEV);
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), -ENODEV);
+}
+
+static void test_enable(void **state) {
+        struct faketree *t = *state;
+        enum reason reason;
+        const char *step;
+        struct address a;
+        unsigned count;
+        char text[16];
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        assert_int_equal(address_parse(PF_A, &a), 0);
+        assert_int_equal(enable_autoprobe(t->fd, a, false, &step), 0);
+        faketree_read(t, fake_device(PF_A, "sriov_drivers_autoprobe"), text, sizeof(text));
+        assert_string_equal(text, "0");
+        assert_int_equal(enable_numvfs(t->fd, a, 5, &count, &reason, &step), 0);
+        assert_int_equal(count, 5);
+        assert_int_equal(reason, REASON_NONE);
+        faketree_remove(t, fake_device(PF_A, "sriov_numvfs"));
+        assert_int_equal(enable_numvfs(t->fd, a, 5, &count, &reason, &step), -ENOENT);
+        assert_int_equal(reason, REASON_NUMVFS_NO_DRIVER);
+        assert_string_equal(step, "writing sriov_numvfs");
+}
+
+static void test_event_addresses(void **state) {
+        static const struct {
+                const char *path, *address;
+        } cases[] = {
+                { "/devices/pci0000:00/0000:00:01.0/0000:01:10.0", "0000:01:10.0" },
+                { "/devices/pci0000:00/0000:00:01.0/0000:01:10.0/vfio-dev/vfio3", "0000:01:10.0" },
+                { "/devices/pci0000:00/0000:00:01.0/0000:01:00.0/net/ens1f0", "0000:01:00.0" },
+                { "/devices/pci10000:e0/10000:e0:06.0/10000:e1:00.0", "10000:e1:00.0" },
+                { "/devices/virtual/vfio/12", NULL },
+                { "/devices/virtual/net/lo", NULL },
+                { "", NULL },
+                { NULL, NULL },
+        };
+        struct address a;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                assert_int_equal(monitor_path_address(cases[i].path, &a), cases[i].address != NULL);
+                if (cases[i].address)
+                        assert_string_equal(ADDRESS_STR(a), cases[i].address);
+        }
+        assert_int_equal(monitor_kind_from_action("add"), MONITOR_ADD);
+        assert_int_equal(monitor_kind_from_action("unbind"), MONITOR_UNBIND);
+        assert_int_equal(monitor_kind_from_action("move"), MONITOR_OTHER);
+        assert_int_equal(monitor_kind_from_action(NULL), MONITOR_OTHER);
+}
+
+static void test_monitor_is_silent(void **state) {
+        struct faketree *t = *state;
+        struct monitor_event e;
+        struct monitor *m;
+
+        assert_int_equal(monitor_new(t->fd, &m), 0);
+        if (!m)
+                skip(); /* no netlink here, which is no error */
+        assert_true(monitor_fd(m) >= 0);
+        assert_int_equal(monitor_next(m, &e), 0);
+        monitor_free(m);
+}
+
+static void test_names(void **state) {
+        char buf[128];
+
+        strcpy(buf, "x");
+        assert_ptr_equal(names_device(0xfffe, 0xfffd, buf, sizeof(buf)), buf);
+        assert_string_equal(buf, "");
+        names_device(0x8086, 0x10c9, buf, sizeof(buf));
+        if (buf[0])
+                assert_non_null(strstr(buf, "82576"));
+        names_device(0x8086, 0x10c9, buf, 6);
+        assert_in_range(strlen(buf), 0, 5);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(test_scan_sorted_with_facts),
+                TEST(test_reset_methods),
+                TEST(test_scan_survives_vanishing),
+                TEST(test_scan_never_reads_what_can_block),
+                TEST(test_scan_vf),
+                TEST(test_many),
+                TEST(test_vfio_drivers),
+                TEST(test_bind_steps),
+                TEST(test_enable),
+                TEST(test_event_addresses),
+                TEST(test_monitor_is_silent),
+                TEST(test_names),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

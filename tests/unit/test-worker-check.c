@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a worker refuses, and the operations that need no kernel, on a fake tree. */
+
+#include "common/macro.h"
+#include "common/root.h"
+#include "daemon/worker-ops.h"
+#include "faketree.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define PF_A "0000:01:00.0" /* managed */
+#define PF_B "0000:01:00.1" /* not managed */
+#define VF_A "0000:01:10.0"
+
+static int set_up(void **state) {
+        static struct faketree t;
+
+        faketree_init(&t);
+        faketree_pf(&t, &(struct fake_pf){ .address = PF_A, .managed = true });
+        faketree_pf(&t, &(struct fake_pf){ .address = PF_B });
+        faketree_vf(&t, &(struct fake_vf){ .pf = PF_A, .index = 0, .group = 12 });
+        faketree_vf(&t, &(struct fake_vf){ .pf = PF_A, .index = 3, .group = 13 });
+        faketree_vf(&t, &(struct fake_vf){ .pf = PF_B, .index = 0, .group = 14 });
+        *state = &t;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        faketree_done(*state);
+        return 0;
+}
+
+static struct worker_request ask(enum worker_op_code op, const char *address) {
+        struct worker_request q = { .version = WORKER_PROTOCOL_VERSION, .op = op, .id = 77 };
+
+        assert_int_equal(address_parse(address, &q.address), 0);
+        return q;
+}
+
+static int check(struct faketree *t, const struct worker_request *q) {
+        struct worker_subject s;
+        const char *why = NULL;
+        int r = worker_check(t->fd, q, &s, &why);
+
+        assert_non_null(why);
+        assert_int_equal(why[0] == '\0', r == 0);
+        return r;
+}
+
+static int check_op(struct faketree *t, enum worker_op_code op, const char *address) {
+        struct worker_request q = ask(op, address);
+
+        return check(t, &q);
+}
+
+static void test_targets(void **state) {
+        static const struct {
+                enum worker_op_code op;
+                const char *address;
+                int error;
+        } cases[] = {
+                { WORKER_PING, "0000:00:00.0", 0 },
+                { WORKER_AUTOPROBE, PF_A, 0 },
+                { WORKER_AUTOPROBE, PF_B, 0 }, /* how it comes under management */
+                { WORKER_AUTOPROBE, VF_A, -EPERM },
+                { WORKER_AUTOPROBE, "0000:09:00.0", -ENODEV },
+                { WORKER_NUMVFS, PF_A, 0 },
+                { WORKER_NUMVFS, PF_B, -EPERM },
+                { WORKER_NUMVFS, VF_A, -EPERM },
+                { WORKER_UNBIND, VF_A, 0 },
+                { WORKER_UNBIND, "0000:01:10.6", 0 },
+                { WORKER_UNBIND, "0000:01:10.1", -EPERM }, /* VF of the unmanaged PF */
+                { WORKER_UNBIND, PF_A, -EPERM },
+                { WORKER_UNBIND, "0000:01:10.2", -ENODEV },
+                { WORKER_OPEN, VF_A, 0 },
+                { WORKER_REVOKE, PF_B, -EPERM },
+                { WORKER_HOLDERS, VF_A, 0 },
+                { WORKER_CONFIG, VF_A, 0 },
+                { WORKER_CONFIG, PF_B, 0 },
+                { WORKER_CONFIG, "0000:09:00.0", -ENODEV },
+        };
+        struct faketree *t = *state;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                int r = check_op(t, cases[i].op, cases[i].address);
+
+                if (r != cases[i].error)
+                        fail_msg("%s %s: %d, not %d", worker_op_name(cases[i].op), cases[i].address, r, cases[i].error);
+        }
+}
+
+static void test_links_must_agree(void **state) {
+        struct faketree *t = *state;
+
+        /* a function that claims to be a VF of the managed PF */
+        faketree_write(t, fake_device("0000:05:00.0", "vendor"), "0x8086\n");
+        faketree_link(t, "../" PF_A, fake_device("0000:05:00.0", "physfn"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, "0000:05:00.0"), -EPERM);
+        faketree_write(t, fake_device("0000:00:1f.0", "vendor"), "0x8086\n"); /* below the PF */
+        faketree_link(t, "../" PF_A, fake_device("0000:00:1f.0", "physfn"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, "0000:00:1f.0"), -EPERM);
+        /* the PF's link points elsewhere */
+        faketree_link(t, "../0000:01:10.6", fake_device(PF_A, "virtfn0"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, VF_A), -EPERM);
+        faketree_link(t, "../" VF_A, fake_device(PF_A, "virtfn0"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, VF_A), 0);
+        faketree_link(t, "../" PF_B, fake_device(VF_A, "physfn"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, VF_A), -EPERM);
+        faketree_link(t, "../nonsense", fake_device(VF_A, "physfn"));
+        assert_int_equal(check_op(t, WORKER_UNBIND, VF_A), -EINVAL);
+}
+
+static void test_subject(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_UNBIND, "0000:01:10.6");
+        struct worker_subject s;
+        const char *why;
+
+        assert_int_equal(worker_check(t->fd, &q, &s, &why), 0);
+        assert_int_equal(s.vf.index, 3);
+        assert_int_equal(s.vf.group, 13);
+        assert_int_equal(s.vf.group_devices, 1);
+        assert_true(s.vf.resettable);
+        assert_ptr_equal(s.vf.pf, &s.pf);
+        assert_string_equal(ADDRESS_STR(s.pf.address), PF_A);
+        assert_false(s.pf.autoprobe);
+}
+
+static void test_arguments(void **state) {
+        static const struct {
+                enum worker_op_code op;
+                uint64_t value[2];
+                const char *text;
+                int error;
+        } cases[] = {
+                { WORKER_BIND, { 0 }, "vfio-pci", 0 },
+                { WORKER_BIND, { 0 }, "mlx5_vfio_pci", 0 },
+                { WORKER_BIND, { 0 }, "igbvf", -EPERM },
+                { WORKER_BIND, { 0 }, "", -EPERM },
+                { WORKER_BIND, { 0 }, "../vfio-pci", -EPERM },
+                { WORKER_RENEW, { 0 }, "vfio-pci", 0 },
+                { WORKER_RENEW, { 0 }, "", -EPERM },
+                { WORKER_GROUP_TYPE, { 0 }, "DMA", 0 },
+                { WORKER_GROUP_TYPE, { 0 }, "identity", -EPERM },
+                { WORKER_FENCE, { BACKEND_GROUP }, "", 0 },
+                { WORKER_FENCE, { BACKEND_IOMMUFD }, "", 0 },
+                { WORKER_FENCE, { BACKEND_NONE }, "", -EINVAL },
+                { WORKER_SCRUB, { 3 }, "", -EINVAL },
+                { WORKER_GRANT, { 1000, 1000 }, "", 0 },
+                { WORKER_GRANT, { 0, 0 }, "", 0 },
+                { WORKER_GRANT, { UINT32_MAX, 1000 }, "", -EINVAL },
+                { WORKER_GRANT, { 1000, 1ULL << 32 }, "", -EINVAL },
+                { WORKER_CONFIG, { 3840 }, "", 0 },
+                { WORKER_CONFIG, { 3841 }, "", -EINVAL },
+                { WORKER_MEMLOCK, { 1 }, "", -EINVAL },
+                { WORKER_MEMLOCK, { 1ULL << 31 }, "", -EINVAL },
+                { WORKER_MEMLOCK, { 2 }, "", 0 },
+        };
+        struct faketree *t = *state;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct worker_request q = ask(cases[i].op, VF_A);
+
+                memcpy(q.value, cases[i].value, sizeof(cases[i].value));
+                strcpy(q.text, cases[i].text);
+                int r = check(t, &q);
+                if (r != cases[i].error)
+                        fail_msg("case %u, %s: %d, not %d", i, worker_op_name(q.op), r, cases[i].error);
+        }
+        struct worker_request q = ask(WORKER_AUTOPROBE, PF_A);
+        q.value[0] = 2;
+        assert_int_equal(check(t, &q), -EINVAL);
+        q = ask(WORKER_NUMVFS, PF_A);
+        q.value[0] = 65536;
+        assert_int_equal(check(t, &q), -EINVAL);
+}
+
+static void test_malformed(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_PING, PF_A);
+
+        q.version++;
+        assert_int_equal(check(t, &q), -EPROTO);
+        q = ask(WORKER_PING, PF_A);
+        q.op = _WORKER_OP_MAX;
+        assert_int_equal(check(t, &q), -EINVAL);
+        q.op = UINT32_MAX;
+        assert_int_equal(check(t, &q), -EINVAL);
+        q = ask(WORKER_PING, PF_A);
+        memset(q.text, 'x', sizeof(q.text));
+        assert_int_equal(check(t, &q), -EINVAL);
+        q = ask(WORKER_CONFIG, PF_A);
+        q.address.device = 32;
+        assert_int_equal(check(t, &q), -EINVAL);
+}
+
+static struct worker_reply operate(struct faketree *t, const struct worker_request *q) {
+        struct worker_context c = { .root_fd = t->fd };
+        int in[WORKER_FDS_MAX] = { -1, -1 }, out[WORKER_FDS_MAX] = { 5, 5 };
+        struct worker_reply p;
+
+        memset(&p, 0xff, sizeof(p));
+        worker_operate(&c, q, in, &p, out);
+        assert_int_equal(p.version, WORKER_PROTOCOL_VERSION);
+        assert_int_equal(p.id, q->id);
+        assert_int_equal(p.n_fds, 0);
+        assert_int_equal(out[0], -1);
+        assert_int_equal(out[1], -1);
+        assert_non_null(memchr(p.detail, 0, sizeof(p.detail)));
+        return p;
+}
+
+static void test_operations(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_AUTOPROBE, PF_B);
+        struct worker_reply p = operate(t, &q);
+        char text[16];
+
+        assert_int_equal(p.error, 0);
+        assert_string_equal(p.detail, "");
+        faketree_read(t, fake_device(PF_B, "sriov_drivers_autoprobe"), text, sizeof(text));
+        assert_string_equal(text, "0");
+        q = ask(WORKER_NUMVFS, PF_B); /* allowed from now on */
+        q.value[0] = 4;
+        p = operate(t, &q);
+        assert_int_equal(p.error, 0);
+        assert_int_equal(p.value[0], 4);
+        q = ask(WORKER_BIND, VF_A);
+        strcpy(q.text, "igbvf");
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EPERM);
+        assert_string_equal(p.detail, "not a VFIO driver: Operation not permitted");
+        strcpy(q.text, "vfio-pci");
+        p = operate(t, &q);
+        assert_int_equal(p.error, -ENXIO);
+        assert_int_equal(p.reason, REASON_PROBE_FAILED);
+        q = ask(WORKER_SCRUB, VF_A); /* without a fence */
+        q.value[0] = BACKEND_GROUP;
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EBADF);
+        q = ask(WORKER_OPEN, VF_A);
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EOPNOTSUPP);
+        assert_int_equal(p.reason, REASON_NO_FD_HANDOFF);
+}
+
+static void test_config(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_CONFIG, VF_A);
+        char config[401];
+
+        for (unsigned i = 0; i < 400; i++)
+                config[i] = (char) ('a' + i % 26);
+        config[400] = '\0';
+        faketree_write(t, fake_device(VF_A, "config"), config);
+        struct worker_reply p = operate(t, &q);
+        assert_int_equal(p.error, 0);
+        assert_int_equal(p.value[0], 256);
+        assert_memory_equal(p.data, config, 256);
+        q.value[0] = 256;
+        p = operate(t, &q);
+        assert_int_equal(p.value[0], 144);
+        assert_memory_equal(p.data, config + 256, 144);
+        assert_int_equal(p.data[144], 0);
+}
+
+/* A child with a known limit; the tree says what its start time is. */
+static void test_memlock(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_MEMLOCK, "0000:00:00.0");
+        struct rlimit before, after;
+        char path[32];
+        int hold[2];
+
+        assert_int_equal(pipe(hold), 0);
+        pid_t child = fork();
+        if (child == 0) {
+                char c;
+
+                close(hold[1]);
+                _exit(read(hold[0], &c, 1) == 0 ? 0 : 1);
+        }
+        close(hold[0]);
+        snprintf(path, sizeof(path), "proc/%d/stat", (int) child);
+        faketree_write(t, path, "7 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21\n");
+        assert_int_equal(prlimit(child, RLIMIT_MEMLOCK, NULL, &before), 0);
+        assert_true(before.rlim_max != RLIM_INFINITY || before.rlim_cur == RLIM_INFINITY);
+
+        q.value[0] = (uint64_t) child;
+        q.value[1] = 4712;
+        q.value[2] = 1;
+        assert_int_equal(operate(t, &q).error, -ESRCH); /* another process with that number */
+        q.value[1] = 4711;
+        assert_int_equal(operate(t, &q).error, 0);
+        assert_int_equal(prlimit(child, RLIMIT_MEMLOCK, NULL, &after), 0);
+        assert_int_equal(after.rlim_cur, before.rlim_cur); /* never lowered */
+        assert_int_equal(after.rlim_max, before.rlim_max);
+        if (geteuid() == 0 && before.rlim_cur != RLIM_INFINITY) {
+                q.value[2] = before.rlim_max + 4096;
+                assert_int_equal(operate(t, &q).error, 0);
+                assert_int_equal(prlimit(child, RLIMIT_MEMLOCK, NULL, &after), 0);
+                assert_int_equal(after.rlim_cur, q.value[2]);
+                assert_int_equal(after.rlim_max, q.value[2]);
+        }
+        close(hold[1]);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        assert_int_equal(operate(t, &q).error, -ESRCH);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(test_targets),   TEST(test_links_must_agree), TEST(test_subject), TEST(test_arguments),
+                TEST(test_malformed), TEST(test_operations),       TEST(test_config),  TEST(test_memlock),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
