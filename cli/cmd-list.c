@@ -52,6 +52,11 @@ static int add_vf(struct table *t, json_t *v) {
         table_add(t, f.address);
         table_add(t, f.pf);
         table_add(t, f.pool);
+        if (f.group < 0)
+                table_add(t, NULL);
+        else
+                table_addf(t, "%lld", (long long) f.group);
+        table_add(t, f.isolated ? "yes" : "no");
         table_add_colour(t, colour_of_state(f.state), f.state);
         table_add(t, f.tenant);
         table_add(t, f.vm);
@@ -145,7 +150,7 @@ static int add_tenant(struct table *t, json_t *v) {
 static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV",  "POOL",
                                           ">VFS",    ">NUMA",  "PROBLEM", "MODEL" };
 static const char *const vf_headers[] = {
-        "ADDRESS", "PF", "POOL", "STATE", "TENANT", "VM", "LEASE", "REASON"
+        "ADDRESS", "PF", "POOL", ">GROUP", "ISOLATED", "STATE", "TENANT", "VM", "LEASE", "REASON"
 };
 static const char *const lease_headers[] = { "LEASE",    "TENANT", "POOL", "VM",    "VFS",
                                              "HAND-OFF", ">UID",   ">PID", "STATE", "SINCE" };

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ADDRESS_STR_MAX 16 /* "0000:01:10.0" with room for 32-bit domains (Intel VMD: 10000:e1:00.0) */
+#define ADDRESS_STR_MAX 20 /* "0000:01:10.0" with room for 32-bit domains (Intel VMD: 10000:e1:00.0) */
 
 struct address {
         uint32_t domain;

@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#define EAGAIN_TRIES 10000U /* some 10 ms; each burst is far shorter */
 
 #define FORMAT_PATH(path, format)                                                                            \
         char path[512];                                                                                      \
@@ -35,9 +38,18 @@ int root_openat(int root_fd, const char *path, int flags, mode_t mode) {
                 .mode = flags & O_CREAT ? mode : 0,
                 .resolve = RESOLVE_IN_ROOT,
         };
-        long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+        /* A mount or rename anywhere in the system while a ".." is followed, as in every link of sysfs, gives EAGAIN: the
+         * kernel could not rule out an escape and asks to try again (openat2(2)). Services being started cause bursts. */
+        for (unsigned i = 0; i < EAGAIN_TRIES; i++) {
+                long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 
-        return fd < 0 ? -errno : (int) fd;
+                if (fd >= 0)
+                        return (int) fd;
+                if (errno != EAGAIN)
+                        return -errno;
+                sched_yield();
+        }
+        return -EAGAIN;
 }
 
 int root_openf(int root_fd, int flags, const char *format, ...) {

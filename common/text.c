@@ -21,6 +21,8 @@ int parse_u64(const char *s, int base, uint64_t *ret) {
                 s += 2;
         if (!isxdigit((unsigned char) s[0])) /* strtoull takes signs and blanks, we do not */
                 return -EINVAL;
+        if (base == 16 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) /* nor a second prefix */
+                return -EINVAL;
         char *end;
         errno = 0;
         unsigned long long v = strtoull(s, &end, base);

@@ -156,7 +156,7 @@ static void hand_over(struct acquisition *a) {
 
                 op.userdata = &a->slots[i];
                 op.request.value[0] = l->uid;
-                op.request.value[1] = (uint64_t) -1; /* no group gets it */
+                op.request.value[1] = 0; /* the mode gives its group nothing */
                 a->pending++;
                 v->busy = true;
                 int r = worker_link_submit(a->manager->link, &op);

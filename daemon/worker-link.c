@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#define GROW_USEC 5000ULL
 #define IDLE_USEC (30ULL * 1000000ULL) /* a spare worker without work for this long is let go */
 
 struct entry {
@@ -51,6 +52,7 @@ struct worker_link {
         unsigned n_workers;     /* not counting abandoned ones */
         uint64_t next_id;
         sd_event_source *kick;  /* deferred: hand out work; answer what could not be sent */
+        sd_event_source *grow; /* more workers, if the queue still stands then */
         sd_event_source *idle;
         bool connect_failed;
 };
@@ -373,7 +375,32 @@ static struct worker *worker_idle(struct worker_link *l) {
         for (struct worker *w = l->workers; w; w = w->next)
                 if (!w->abandoned && !w->entry)
                         return w;
-        return l->n_workers < l->config.workers_max ? worker_new(l) : NULL;
+        return l->n_workers == 0 ? worker_new(l) : NULL;
+}
+
+/* Starting a worker costs more than most operations: only if the queue still stands after a moment there are more of them, and
+ * then quickly twice as many each time. */
+static void grow_later(struct worker_link *l) {
+        int enabled = SD_EVENT_OFF;
+
+        sd_event_source_get_enabled(l->grow, &enabled);
+        if (enabled != SD_EVENT_OFF || l->n_workers >= l->config.workers_max)
+                return;
+        sd_event_source_set_time_relative(l->grow, GROW_USEC);
+        sd_event_source_set_enabled(l->grow, SD_EVENT_ONESHOT);
+}
+
+static int on_grow(sd_event_source *s, uint64_t usec, void *userdata) {
+        struct worker_link *l = userdata;
+        unsigned more = l->n_workers, waiting = 0;
+
+        for (struct entry *e = l->ready.first; e && waiting < more; e = e->next)
+                waiting++;
+        while (waiting-- > 0 && l->n_workers < l->config.workers_max)
+                if (!worker_new(l))
+                        break;
+        kick(l);
+        return 0;
 }
 
 static int on_kick(sd_event_source *s, void *userdata) {
@@ -382,8 +409,10 @@ static int on_kick(sd_event_source *s, void *userdata) {
         while (l->ready.first) {
                 struct worker *w = worker_idle(l);
 
-                if (!w && l->n_workers > 0)
-                        return 0; /* all busy: the next reply kicks again */
+                if (!w && l->n_workers > 0) { /* all busy: the next reply kicks again */
+                        grow_later(l);
+                        return 0;
+                }
                 struct entry *e = queue_take(&l->ready);
                 if (!w) {
                         entry_fail(l, e, -ECONNREFUSED, "no worker can be reached");
@@ -437,6 +466,10 @@ int worker_link_new(sd_event *event, const struct worker_link_config *config, st
         if (r >= 0)
                 r = sd_event_source_set_enabled(l->kick, SD_EVENT_OFF);
         if (r >= 0)
+                r = sd_event_add_time_relative(event, &l->grow, CLOCK_MONOTONIC, 0, 1000, on_grow, l);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(l->grow, SD_EVENT_OFF);
+        if (r >= 0)
                 r = sd_event_add_time_relative(event, &l->idle, CLOCK_MONOTONIC, IDLE_USEC, 0, on_idle, l);
         if (r < 0) {
                 worker_link_free(l);
@@ -471,6 +504,7 @@ struct worker_link *worker_link_free(struct worker_link *l) {
         }
         queue_free(&l->ready);
         sd_event_source_disable_unref(l->kick);
+        sd_event_source_disable_unref(l->grow);
         sd_event_source_disable_unref(l->idle);
         sd_event_unref(l->event);
         free(l);

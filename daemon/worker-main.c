@@ -55,7 +55,8 @@ static int check_peer(int fd, pid_t *ret_client) {
         return 0;
 }
 
-/* 1, 0 at the end of the connection, -errno. More descriptors than fit are closed by the kernel and refused. */
+/* 1, 0 at the end of the connection, -errno. More descriptors than fit are closed by the kernel and refused.
+ */
 static int receive_request(int fd, struct worker_request *q, int fds[WORKER_FDS_MAX]) {
         union control control;
         struct iovec iov = { q, sizeof(*q) };
@@ -110,7 +111,8 @@ static int serve(int fd, const struct worker_context *c) {
                 int r = receive_request(fd, &request, in);
                 if (r > 0) {
                         worker_operate(c, &request, in, &reply, out);
-                        close_all(in); /* before the answer: a fence must not live longer than the daemon thinks */
+                        close_all(in); /* before the answer: a fence must not live longer than the daemon
+                                          thinks */
                         r = send_reply(fd, &reply, out);
                         close_all(out);
                         if (r >= 0)
@@ -123,8 +125,10 @@ static int serve(int fd, const struct worker_context *c) {
 
 static int parse_arguments(int argc, char **argv, const char **ret_root) {
         static const struct option options[] = {
-                { "root", required_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, 'v' },    { 0 },
+                { "root", required_argument, NULL, 'r' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                { 0 },
         };
         int c;
 
@@ -134,8 +138,9 @@ static int parse_arguments(int argc, char **argv, const char **ret_root) {
                         *ret_root = optarg;
                         break;
                 case 'h':
-                        puts("vfctld-worker [--root DIR]\n\nDoes one kernel operation after another for vfctld, which is "
-                             "connected to standard\ninput or comes from systemd. See vfctld(8).");
+                        puts("vfctld-worker [--root DIR]\n\n"
+                             "Does one kernel operation after another for vfctld, which is connected to standard\n"
+                             "input or comes from systemd. See vfctld(8).");
                         exit(EXIT_SUCCESS);
                 case 'v':
                         printf("vfctld-worker, protocol %u\n", WORKER_PROTOCOL_VERSION);

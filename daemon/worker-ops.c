@@ -23,7 +23,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define DEVICE "sys/bus/pci/devices/%s/"
+#define DEVICE      "sys/bus/pci/devices/%s/"
 #define CONFIG_SIZE 4096U
 
 /* One request on its way: what it needs and what comes of it. */
@@ -38,13 +38,28 @@ struct job {
         const char *step;
 };
 
+/* For a target that lacks what makes it one: is there such a PCI device at all? */
+static int check_exists(int root_fd, struct address a) {
+        _cleanup_close_ int fd = root_openf(root_fd, O_PATH, DEVICE "vendor", ADDRESS_STR(a));
+
+        if (fd == -ENOENT)
+                return -ENODEV;
+        return fd < 0 ? fd : 0;
+}
+
+static int wrong_target(int root_fd, struct address a) {
+        int r = check_exists(root_fd, a);
+
+        return r < 0 ? r : -EPERM;
+}
+
 static int check_pf(int root_fd, struct address a, struct pf *ret, const char **why) {
         uint64_t total, autoprobe;
 
         *why = "not an SR-IOV physical function";
         int r = root_read_u64(root_fd, &total, DEVICE "sriov_totalvfs", ADDRESS_STR(a));
         if (r == -ENOENT)
-                return root_exists(root_fd, DEVICE "vendor", ADDRESS_STR(a)) ? -EPERM : -ENODEV;
+                return wrong_target(root_fd, a);
         if (r < 0)
                 return r;
         if (total == 0)
@@ -94,7 +109,7 @@ static int check_vf(int root_fd, struct address a, struct worker_subject *ret, c
         *why = "not a virtual function";
         int r = read_address_link(root_fd, "physfn", a, &pf);
         if (r == -ENOENT)
-                return root_exists(root_fd, DEVICE "vendor", ADDRESS_STR(a)) ? -EPERM : -ENODEV;
+                return wrong_target(root_fd, a);
         if (r >= 0)
                 r = check_pf(root_fd, pf, &ret->pf, why);
         if (r < 0)
@@ -107,7 +122,10 @@ static int check_vf(int root_fd, struct address a, struct worker_subject *ret, c
         if (r < 0)
                 return r;
         snprintf(link, sizeof(link), "virtfn%u", index);
-        if (read_address_link(root_fd, link, pf, &back) < 0 || !address_equal(back, a))
+        r = read_address_link(root_fd, link, pf, &back);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r < 0 || !address_equal(back, a))
                 return -EPERM;
         ret->vf = (struct vf){ .address = a, .pf = &ret->pf, .index = index };
         *why = "it vanished";
@@ -115,7 +133,8 @@ static int check_vf(int root_fd, struct address a, struct worker_subject *ret, c
         return r < 0 ? r : group_read(root_fd, &ret->vf);
 }
 
-static int check_target(int root_fd, const struct worker_request *q, struct worker_subject *ret, const char **why) {
+static int check_target(int root_fd, const struct worker_request *q, struct worker_subject *ret,
+                        const char **why) {
         static const enum worker_target targets[] = {
 #define X(code, name, target) WORKER_TARGET_##target,
                 WORKER_OPS(X)
@@ -131,7 +150,7 @@ static int check_target(int root_fd, const struct worker_request *q, struct work
                 return check_vf(root_fd, q->address, ret, why);
         case WORKER_TARGET_ANY:
                 *why = "not a PCI device";
-                return root_exists(root_fd, DEVICE "vendor", ADDRESS_STR(q->address)) ? 0 : -ENODEV;
+                return check_exists(root_fd, q->address);
         }
         return 0;
 }
@@ -221,7 +240,8 @@ static rlim_t at_least(rlim_t now, uint64_t bytes) {
         return now == RLIM_INFINITY || now >= bytes ? now : (rlim_t) bytes;
 }
 
-/* The pidfd outlives the process, its number does not: alive afterwards means that it was the same one all the time. */
+/* The pidfd outlives the process, its number does not: alive afterwards means that it was the same one all
+ * the time. */
 static int do_memlock(struct job *j) {
         pid_t pid = (pid_t) j->request->value[0];
         struct rlimit limit;
@@ -254,8 +274,8 @@ static int do_config(struct job *j) {
         struct worker_reply *p = j->reply;
 
         j->step = "opening the configuration space";
-        _cleanup_close_ int fd =
-                root_openf(j->context->root_fd, O_RDONLY, DEVICE "config", ADDRESS_STR(j->request->address));
+        _cleanup_close_ int fd = root_openf(j->context->root_fd, O_RDONLY, DEVICE "config",
+                                            ADDRESS_STR(j->request->address));
         if (fd < 0)
                 return fd;
         j->step = "reading the configuration space";
@@ -272,7 +292,8 @@ static int do_holders(struct job *j) {
         size_t n = 0;
 
         j->step = "looking through /proc";
-        int r = holders_find(j->context->root_fd, &j->subject.vf, except, ARRAY_SIZE(except), pids, ARRAY_SIZE(pids), &n);
+        int r = holders_find(j->context->root_fd, &j->subject.vf, except, ARRAY_SIZE(except), pids,
+                             ARRAY_SIZE(pids), &n);
         for (size_t i = 0; i < n; i++)
                 j->reply->value[i + 1] = (uint64_t) pids[i];
         j->reply->value[0] = n;
@@ -281,8 +302,8 @@ static int do_holders(struct job *j) {
 
 static int do_numvfs(struct job *j) {
         unsigned count;
-        int r = enable_numvfs(j->context->root_fd, j->subject.pf.address, (unsigned) j->request->value[0], &count,
-                              &j->reason, &j->step);
+        int r = enable_numvfs(j->context->root_fd, j->subject.pf.address, (unsigned) j->request->value[0],
+                              &count, &j->reason, &j->step);
 
         j->reply->value[0] = count;
         return r;
@@ -313,7 +334,8 @@ static int do_operation(struct job *j) {
         case WORKER_OPEN:
                 return handoff_open(root, vf, &j->out[0], &j->out[1], &j->reason, &j->step);
         case WORKER_GRANT:
-                return handoff_grant(root, vf, (uid_t) q->value[0], (gid_t) q->value[1], &j->reason, &j->step);
+                return handoff_grant(root, vf, (uid_t) q->value[0], (gid_t) q->value[1], &j->reason,
+                                     &j->step);
         case WORKER_REVOKE:
                 return handoff_revoke(root, vf, &j->reason, &j->step);
         case WORKER_MEMLOCK:
@@ -331,8 +353,8 @@ static int do_operation(struct job *j) {
         return -EINVAL;
 }
 
-void worker_operate(const struct worker_context *c, const struct worker_request *q, const int in[WORKER_FDS_MAX],
-                    struct worker_reply *p, int out[WORKER_FDS_MAX]) {
+void worker_operate(const struct worker_context *c, const struct worker_request *q,
+                    const int in[WORKER_FDS_MAX], struct worker_reply *p, int out[WORKER_FDS_MAX]) {
         struct job j = { .context = c, .request = q, .in = in, .reply = p, .out = out, .step = "" };
 
         *p = (struct worker_reply){ .version = WORKER_PROTOCOL_VERSION, .id = q->id };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What a worker does for one request: check the target against sysfs, do the one operation, say how it went. Keeps nothing.
+/* What a worker does for one request: check the target against sysfs, do the one operation, say how it went.
+ * Keeps nothing.
  *
- * A VF may be touched if its physfn and the PF's virtfnN agree and the PF is under management, that is, if its
- * sriov_drivers_autoprobe is 0; WORKER_AUTOPROBE is how a PF comes under management. Anything else is -EPERM. */
+ * A VF may be touched if its physfn and the PF's virtfnN agree and the PF is under management, that is, if
+ * its sriov_drivers_autoprobe is 0; WORKER_AUTOPROBE is how a PF comes under management. Anything else is
+ * -EPERM. */
 
 #include "common/model.h"
 #include "daemon/worker-protocol.h"
@@ -19,11 +21,11 @@ struct worker_subject {
         struct vf vf; /* all facts, for requests about a VF */
 };
 
-/* 0 if the request may be done; *ret is filled. -EPROTO, -EINVAL, -ENODEV (the target is not there) or -EPERM, with a static
- * text in *why. */
+/* 0 if the request may be done; *ret is filled. -EPROTO, -EINVAL, -ENODEV (the target is not there) or
+ * -EPERM, with a static text in *why. */
 int worker_check(int root_fd, const struct worker_request *q, struct worker_subject *ret, const char **why);
 
-/* Fills the whole reply. in: descriptors that came with the request, -1 unused, the caller's. out: descriptors to send with
- * the reply, -1 unused, the caller's to send and close. */
-void worker_operate(const struct worker_context *c, const struct worker_request *q, const int in[WORKER_FDS_MAX],
-                    struct worker_reply *p, int out[WORKER_FDS_MAX]);
+/* Fills the whole reply. in: descriptors that came with the request, -1 unused, the caller's. out:
+ * descriptors to send with the reply, -1 unused, the caller's to send and close. */
+void worker_operate(const struct worker_context *c, const struct worker_request *q,
+                    const int in[WORKER_FDS_MAX], struct worker_reply *p, int out[WORKER_FDS_MAX]);

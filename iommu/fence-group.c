@@ -71,8 +71,9 @@ static int group_check(int root_fd, const struct vf *vf, int fd) {
         return node_is(fd, number) ? 0 : -EBADF;
 }
 
-/* The open itself resets the function, and fails with EAGAIN if the lock is taken (drivers/vfio/pci/vfio_pci_core.c:
- * vfio_pci_core_enable). FLAGS_RESET is set only if that reset worked, and VFIO_DEVICE_RESET would be refused without it. */
+/* The open itself resets the function, and fails with EAGAIN if the lock is taken
+ * (drivers/vfio/pci/vfio_pci_core.c: vfio_pci_core_enable). FLAGS_RESET is set only if that reset worked, and
+ * VFIO_DEVICE_RESET would be refused without it. */
 static int group_reset(const struct vf *vf, int fd, int *ret_hold, const char **step) {
         struct vfio_device_info info = { .argsz = sizeof(info) };
         unsigned tries = 0;
@@ -92,4 +93,6 @@ static int group_reset(const struct vf *vf, int fd, int *ret_hold, const char **
         return info.flags & VFIO_DEVICE_FLAGS_RESET ? 0 : -EIO;
 }
 
-const struct fence_backend fence_by_group = { .take = group_take, .check = group_check, .reset = group_reset };
+const struct fence_backend fence_by_group = { .take = group_take,
+                                              .check = group_check,
+                                              .reset = group_reset };

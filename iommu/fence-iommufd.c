@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* drivers/vfio/device_cdev.c, drivers/iommu/iommufd/device.c:iommufd_device_bind. The first open resets the function and
- * answers EAGAIN while somebody else has its lock. */
+/* drivers/vfio/device_cdev.c, drivers/iommu/iommufd/device.c:iommufd_device_bind. The first open resets the
+ * function and answers EAGAIN while somebody else has its lock. */
 static int bind_device(const struct vf *vf, int device, int iommufd, enum reason *reason, const char **step) {
         struct uapi_vfio_bind bind = { .argsz = sizeof(bind), .iommufd = iommufd };
         unsigned tries = 0;
@@ -23,7 +23,8 @@ static int bind_device(const struct vf *vf, int device, int iommufd, enum reason
         while (r == -EAGAIN && fence_pause(&tries));
         if (r == -EBUSY || r == -EINVAL)
                 *reason = REASON_HELD;
-        else if (r == -EPERM) /* a host driver in the group, or interrupts: only the first needs a second device */
+        else if (r ==
+                 -EPERM) /* a host driver in the group, or interrupts: only the first needs a second device */
                 *reason = vf->group_devices > 1 ? REASON_SHARED_GROUP : REASON_NO_MSI_ISOLATION;
         return r;
 }
@@ -45,7 +46,8 @@ static int attach_empty(int device, int iommufd, const char **step) {
         return r;
 }
 
-static int iommufd_take(int root_fd, const struct vf *vf, int *ret_fd, enum reason *reason, const char **step) {
+static int iommufd_take(int root_fd, const struct vf *vf, int *ret_fd, enum reason *reason,
+                        const char **step) {
         *step = "opening the device node";
         _cleanup_close_ int device = node_cdev_open(root_fd, vf);
         if (device < 0)
@@ -83,4 +85,6 @@ static int iommufd_reset(const struct vf *vf, int fd, int *ret_hold, const char 
         return r;
 }
 
-const struct fence_backend fence_by_iommufd = { .take = iommufd_take, .check = iommufd_check, .reset = iommufd_reset };
+const struct fence_backend fence_by_iommufd = { .take = iommufd_take,
+                                                .check = iommufd_check,
+                                                .reset = iommufd_reset };

@@ -23,15 +23,16 @@ static int count_devices(int group_fd, unsigned *ret) {
         return 0;
 }
 
-/* vfio-dev/vfioX is there on kernels without device nodes too; only with them it has a number (drivers/vfio/vfio_main.c). */
+/* vfio-dev/vfioX is there on kernels without device nodes too; only with them it has a number
+ * (drivers/vfio/vfio_main.c). */
 static void read_cdev(int device_fd, struct vf *vf) {
         _cleanup_closedir_ DIR *d = root_opendir(device_fd, "vfio-dev");
         struct dirent *e;
         uint64_t x;
 
         while (d && (e = readdir(d)))
-                if (strncmp(e->d_name, "vfio", 4) == 0 && parse_u64(e->d_name + 4, 10, &x) >= 0 && x <= INT32_MAX &&
-                    root_exists(device_fd, "vfio-dev/vfio%u/dev", (unsigned) x))
+                if (strncmp(e->d_name, "vfio", 4) == 0 && parse_u64(e->d_name + 4, 10, &x) >= 0 &&
+                    x <= INT32_MAX && root_exists(device_fd, "vfio-dev/vfio%u/dev", (unsigned) x))
                         vf->cdev = (int) x;
 }
 
@@ -48,21 +49,23 @@ static int read_group(int root_fd, int device_fd, struct vf *vf) {
                 r = -ERANGE;
         if (r < 0)
                 return r;
-        _cleanup_close_ int group_fd = root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/kernel/iommu_groups/%s", name);
+        _cleanup_close_ int group_fd =
+                        root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/kernel/iommu_groups/%s", name);
         if (group_fd < 0)
                 return group_fd;
         r = count_devices(group_fd, &vf->group_devices);
         if (r < 0)
                 return r;
         root_read(group_fd, vf->group_type, sizeof(vf->group_type), "type"); /* "" if unreadable */
-        vf->noiommu = root_read(group_fd, kind, sizeof(kind), "name") >= 0 && strcmp(kind, "vfio-noiommu") == 0;
+        vf->noiommu = root_read(group_fd, kind, sizeof(kind), "name") >= 0 &&
+                      strcmp(kind, "vfio-noiommu") == 0;
         vf->group = (int) number;
         return 0;
 }
 
 int group_read(int root_fd, struct vf *vf) {
-        _cleanup_close_ int fd =
-                root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/bus/pci/devices/%s", ADDRESS_STR(vf->address));
+        _cleanup_close_ int fd = root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/bus/pci/devices/%s",
+                                            ADDRESS_STR(vf->address));
 
         vf->group = -1;
         vf->group_devices = 0;
@@ -70,7 +73,7 @@ int group_read(int root_fd, struct vf *vf) {
         vf->noiommu = false;
         vf->cdev = -1;
         if (fd < 0)
-                return fd == -EMFILE || fd == -ENFILE ? fd : -ENODEV;
+                return fd == -ENOENT ? -ENODEV : fd;
         read_cdev(fd, vf);
         int r = read_group(root_fd, fd, vf);
         return r == -ENOENT ? -ENODEV : r;

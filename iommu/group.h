@@ -4,6 +4,7 @@
 
 #include "common/model.h"
 
-/* Fills group, group_devices, group_type, noiommu and cdev of vf. Having no group is a fact, not an error: group is -1.
- * -ENODEV if the VF is gone; another -errno if the machine failed; the fields then say "no group". */
+/* Fills group, group_devices, group_type, noiommu and cdev of vf. Having no group is a fact, not an error:
+ * group is -1. -ENODEV if the VF is gone; another -errno if the machine failed; the fields then say "no
+ * group". */
 int group_read(int root_fd, struct vf *vf);

@@ -4,6 +4,7 @@
 
 #include "common/model.h"
 
-/* Makes it "DMA" if it is "identity", and reads it back. 0 if it translates already. -errno with REASON_IDENTITY_DOMAIN if the
- * kernel refuses: a host driver or an owner is present (drivers/iommu/iommu.c:iommu_group_store_type). */
+/* Makes it "DMA" if it is "identity", and reads it back. 0 if it translates already. -errno with
+ * REASON_IDENTITY_DOMAIN if the kernel refuses: a host driver or an owner is present
+ * (drivers/iommu/iommu.c:iommu_group_store_type). */
 int grouptype_set_dma(int root_fd, const struct vf *vf, enum reason *reason, const char **step);

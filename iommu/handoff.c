@@ -11,8 +11,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* Per process, because two VMs of one user must not share one limit (drivers/iommu/iommufd/pages.c). Only while the iommufd is
- * empty: drivers/iommu/iommufd/ioas.c:iommufd_option_rlimit_mode. */
+/* Per process, because two VMs of one user must not share one limit (drivers/iommu/iommufd/pages.c). Only
+ * while the iommufd is empty: drivers/iommu/iommufd/ioas.c:iommufd_option_rlimit_mode. */
 static int open_iommufd(int root_fd, const char **step) {
         struct uapi_option option = { .size = sizeof(option),
                                       .option_id = UAPI_OPTION_RLIMIT_MODE,
@@ -59,7 +59,8 @@ static int check_owner(int fd, uid_t uid, gid_t gid, const char **step) {
         return st.st_uid == uid && st.st_gid == gid && (st.st_mode & 07777) == 0600 ? 0 : -EIO;
 }
 
-/* The mode first, so that nobody but the owner ever gets more than today. fchmod() refuses O_PATH: by way of /proc. */
+/* The mode first, so that nobody but the owner ever gets more than today. fchmod() refuses O_PATH: by way of
+ * /proc. */
 static int set_owner(int fd, uid_t uid, gid_t gid, const char **step) {
         char path[32];
 
@@ -73,7 +74,8 @@ static int set_owner(int fd, uid_t uid, gid_t gid, const char **step) {
         return check_owner(fd, uid, gid, step);
 }
 
-int handoff_grant(int root_fd, const struct vf *vf, uid_t uid, gid_t gid, enum reason *reason, const char **step) {
+int handoff_grant(int root_fd, const struct vf *vf, uid_t uid, gid_t gid, enum reason *reason,
+                  const char **step) {
         *reason = REASON_NONE;
         *step = "not a user or group";
         if (uid == (uid_t) -1 || gid == (gid_t) -1)

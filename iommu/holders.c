@@ -72,8 +72,8 @@ static bool is_left_out(pid_t pid, const pid_t *except, size_t n) {
         return pid == getpid();
 }
 
-int holders_find(int root_fd, const struct vf *vf, const pid_t *except, size_t n_except, pid_t *pids, size_t max,
-                 size_t *ret_n) {
+int holders_find(int root_fd, const struct vf *vf, const pid_t *except, size_t n_except, pid_t *pids,
+                 size_t max, size_t *ret_n) {
         char address[ADDRESS_STR_MAX + 1] = "/";
         struct wanted w = { .address = address };
         struct dirent *e;

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "240 vfio-dev" in /proc/devices. The class vfio-dev in sysfs proves nothing: it exists without device nodes too. */
+/* "240 vfio-dev" in /proc/devices. The class vfio-dev in sysfs proves nothing: it exists without device nodes
+ * too. */
 static bool lists_driver(char *text, const char *name) {
         char *rest = NULL;
 

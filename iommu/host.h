@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What this kernel offers for keeping VFs apart. Reading only, no privilege; modules come late, so it is read again and again.
- * Needs /proc/devices (no ProcSubset=pid) to tell a kernel with device nodes from one without. */
+/* What this kernel offers for keeping VFs apart. Reading only, no privilege; modules come late, so it is read
+ * again and again. Needs /proc/devices (no ProcSubset=pid) to tell a kernel with device nodes from one
+ * without. */
 
 #include "common/model.h"
 
@@ -19,5 +20,6 @@ struct iommu_host {
 /* 0, or -errno if something is there but cannot be read; *ret then errs to the safe side. */
 int host_read(int root_fd, struct iommu_host *ret);
 
-/* How idle VFs are fenced: by group and container if there are, because that costs no reset and does not hold up an unbind. */
+/* How idle VFs are fenced: by group and container if there are, because that costs no reset and does not hold
+ * up an unbind. */
 enum backend host_fence_backend(const struct iommu_host *host);

@@ -80,7 +80,8 @@ int node_cdev_open(int root_fd, const struct vf *vf) {
 
         if (r < 0)
                 return r;
-        _cleanup_close_ int fd = root_openf(root_fd, O_PATH | O_NOFOLLOW, "dev/vfio/devices/vfio%d", vf->cdev);
+        _cleanup_close_ int fd =
+                        root_openf(root_fd, O_PATH | O_NOFOLLOW, "dev/vfio/devices/vfio%d", vf->cdev);
         if (fd < 0)
                 return fd;
         return node_is(fd, number) ? reopen(fd) : -ENXIO;

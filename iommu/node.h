@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The device nodes of a VF, never trusted by name: a node is used only if it is the character device whose number sysfs shows.
- * All return an fd or -errno; -ENXIO if something else stands in its place. */
+/* The device nodes of a VF, never trusted by name: a node is used only if it is the character device whose
+ * number sysfs shows. All return an fd or -errno; -ENXIO if something else stands in its place. */
 
 #include "common/model.h"
 

@@ -14,8 +14,8 @@ static int check_silent(int root_fd, const struct vf *vf, const char **step) {
         uint8_t command[2];
 
         *step = "reading the command register back";
-        _cleanup_close_ int fd =
-                root_openf(root_fd, O_RDONLY, "sys/bus/pci/devices/%s/config", ADDRESS_STR(vf->address));
+        _cleanup_close_ int fd = root_openf(root_fd, O_RDONLY, "sys/bus/pci/devices/%s/config",
+                                            ADDRESS_STR(vf->address));
         if (fd < 0)
                 return fd;
         ssize_t n = pread(fd, command, sizeof(command), PCI_COMMAND);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the kernel headers of Debian 12 lack of iommufd and of VFIO device nodes: our own names for the ioctls that are used
- * here, so that newer headers do not clash. Numbers and layouts: include/uapi/linux/iommufd.h and vfio.h of Linux 6.6 and
- * later. Every iommufd structure begins with its own size, every VFIO one with argsz. */
+/* What the kernel headers of Debian 12 lack of iommufd and of VFIO device nodes: our own names for the ioctls
+ * that are used here, so that newer headers do not clash. Numbers and layouts: include/uapi/linux/iommufd.h
+ * and vfio.h of Linux 6.6 and later. Every iommufd structure begins with its own size, every VFIO one with
+ * argsz. */
 
 #include <linux/vfio.h>
 #include <stdint.h>
@@ -22,7 +23,7 @@ struct uapi_destroy {
 
 struct uapi_ioas_alloc {
         uint32_t size;
-        uint32_t flags;       /* 0 */
+        uint32_t flags; /* 0 */
         uint32_t out_ioas_id;
 };
 

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Default domains in which a function that nobody owns reaches nothing: an empty page table, or none at all. */
+/* Default domains in which a function that nobody owns reaches nothing: an empty page table, or none at all.
+ */
 static bool translates(const char *type) {
         return strcmp(type, "DMA") == 0 || strcmp(type, "DMA-FQ") == 0 || strcmp(type, "blocked") == 0;
 }

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define DEVICE "sys/bus/pci/devices/%s/"
@@ -39,7 +40,10 @@ static int read_driver(int root_fd, struct address vf, char buf[DRIVER_MAX]) {
 
         if (r != -ENOENT)
                 return r;
-        return root_exists(root_fd, DEVICE "vendor", ADDRESS_STR(vf)) ? 0 : -ENODEV;
+        _cleanup_close_ int fd = root_openf(root_fd, O_PATH, DEVICE "vendor", ADDRESS_STR(vf));
+        if (fd == -ENOENT)
+                return -ENODEV;
+        return fd < 0 ? fd : 0;
 }
 
 static int set_override(int root_fd, struct address vf, const char *driver, const char **step) {
@@ -86,8 +90,9 @@ static int probe(int root_fd, struct address vf, const char *driver, enum reason
 
         *reason = REASON_PROBE_FAILED;
         *step = "the driver is not loaded";
-        if (!root_exists(root_fd, "sys/bus/pci/drivers/%s", driver))
-                return -ENOENT;
+        _cleanup_close_ int fd = root_openf(root_fd, O_PATH, "sys/bus/pci/drivers/%s", driver);
+        if (fd < 0)
+                return fd;
         *step = "writing drivers_probe";
         int r = root_write(root_fd, ADDRESS_STR(vf), "sys/bus/pci/drivers_probe");
         if (r < 0)

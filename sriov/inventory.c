@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A walk through /sys/bus/pci/devices: PFs by their sriov_totalvfs, VFs by the PF's virtfnN links. One directory is opened for
- * each function and its files are read relative to it, so that thousands of VFs cost little. */
+/* A walk through /sys/bus/pci/devices: PFs by their sriov_totalvfs, VFs by the PF's virtfnN links. One
+ * directory is opened for each function and its files are read relative to it, so that thousands of VFs cost
+ * little. */
 
 #include "sriov/inventory.h"
 #include "common/macro.h"
@@ -40,12 +41,29 @@ static bool names_own_reset(char *methods) {
         return false;
 }
 
-static void read_vf_facts(int dir_fd, struct vf *vf) {
-        char methods[128];
+/* Only what sysfs says is gone is gone: a shortage of memory or descriptors must not look like a VF that
+ * vanished. */
+static int gone_or_error(int error) {
+        return error == -ENOENT || error == -ENOTDIR || error == -ENODEV || error == -ENXIO ? -ENODEV : error;
+}
 
-        root_link_name(dir_fd, vf->driver, sizeof(vf->driver), "driver"); /* "" if unbound */
+static int read_driver(int dir_fd, char driver[DRIVER_MAX]) {
+        int r = root_link_name(dir_fd, driver, DRIVER_MAX, "driver");
+
+        return r == -ENOENT ? 0 : r; /* no link: unbound */
+}
+
+static int read_vf_facts(int dir_fd, struct vf *vf) {
+        char methods[128], driver[DRIVER_MAX];
+
+        int r = read_driver(dir_fd, driver);
+        if (r < 0)
+                return r;
+        memcpy(vf->driver, driver, sizeof(vf->driver));
         vf->override[0] = '\0';
-        vf->resettable = root_read(dir_fd, methods, sizeof(methods), "reset_method") >= 0 && names_own_reset(methods);
+        vf->resettable = root_read(dir_fd, methods, sizeof(methods), "reset_method") >= 0 &&
+                         names_own_reset(methods);
+        return 0;
 }
 
 static int open_device(int root_fd, struct address a) {
@@ -95,7 +113,7 @@ static int add_vf(int root_fd, struct pf *pf, const struct virtfn *v) {
         _cleanup_close_ int fd = open_device(root_fd, v->address);
 
         if (fd < 0)
-                return 0;
+                return gone_or_error(fd) == -ENODEV ? 0 : fd;
         struct vf *vf = calloc(1, sizeof(*vf));
         if (!vf)
                 return -ENOMEM;
@@ -104,9 +122,8 @@ static int add_vf(int root_fd, struct pf *pf, const struct virtfn *v) {
         vf->index = v->index;
         vf->group = -1;
         vf->cdev = -1;
-        read_vf_facts(fd, vf);
         pf->vfs[pf->n_vfs++] = vf;
-        return 0;
+        return read_vf_facts(fd, vf);
 }
 
 static int read_vfs(int root_fd, int pf_fd, struct pf *pf) {
@@ -114,10 +131,8 @@ static int read_vfs(int root_fd, int pf_fd, struct pf *pf) {
         size_t n = 0;
 
         int r = list_virtfns(pf_fd, &list, &n);
-        if (r == -ENOMEM)
-                return r;
         if (r < 0)
-                return -ENODEV;
+                return gone_or_error(r);
         pf->num_vfs = (unsigned) n;
         if (n == 0)
                 return 0;
@@ -139,10 +154,9 @@ static void read_netdev(int pf_fd, struct pf *pf) {
                         text_copy(pf->netdev, sizeof(pf->netdev), e->d_name);
 }
 
-static void read_pf_facts(int pf_fd, struct pf *pf) {
+static int read_pf_facts(int pf_fd, struct pf *pf) {
         uint64_t v;
 
-        root_link_name(pf_fd, pf->driver, sizeof(pf->driver), "driver");
         read_netdev(pf_fd, pf);
         if (root_read_hex(pf_fd, &v, "vendor") >= 0)
                 pf->vendor = (uint16_t) v;
@@ -153,6 +167,7 @@ static void read_pf_facts(int pf_fd, struct pf *pf) {
         if (root_read_int(pf_fd, &pf->numa_node, "numa_node") < 0)
                 pf->numa_node = -1;
         pf->autoprobe = root_read_u64(pf_fd, &v, "sriov_drivers_autoprobe") < 0 || v != 0;
+        return read_driver(pf_fd, pf->driver);
 }
 
 int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
@@ -160,8 +175,11 @@ int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
         uint64_t total;
 
         if (fd < 0)
-                return fd == -EMFILE || fd == -ENFILE ? fd : -ENODEV;
-        if (root_read_u64(fd, &total, "sriov_totalvfs") < 0 || total == 0 || total > VFS_PER_PF_MAX)
+                return gone_or_error(fd);
+        int r = root_read_u64(fd, &total, "sriov_totalvfs");
+        if (r < 0)
+                return gone_or_error(r);
+        if (total == 0 || total > VFS_PER_PF_MAX)
                 return -ENODEV;
         struct pf *pf = calloc(1, sizeof(*pf));
         if (!pf)
@@ -169,8 +187,9 @@ int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
         pf->address = a;
         pf->total_vfs = (unsigned) total;
         pf->pool = -1;
-        read_pf_facts(fd, pf);
-        int r = read_vfs(root_fd, fd, pf);
+        r = read_pf_facts(fd, pf);
+        if (r >= 0)
+                r = read_vfs(root_fd, fd, pf);
         if (r < 0) {
                 pf_free(pf);
                 return r;
@@ -184,11 +203,13 @@ int inventory_scan_vf(int root_fd, struct vf *vf) {
         struct address pf;
 
         if (fd < 0)
-                return fd == -EMFILE || fd == -ENFILE ? fd : -ENODEV;
-        if (read_address_link(fd, "physfn", &pf) < 0 || !address_equal(pf, vf->pf->address))
+                return gone_or_error(fd);
+        int r = read_address_link(fd, "physfn", &pf);
+        if (r < 0)
+                return gone_or_error(r);
+        if (!address_equal(pf, vf->pf->address))
                 return -ENODEV;
-        read_vf_facts(fd, vf);
-        return 0;
+        return read_vf_facts(fd, vf);
 }
 
 static int pf_compare(const void *a, const void *b) {

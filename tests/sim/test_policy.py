@@ -2,6 +2,7 @@
 """Policies: broken, changed, merged; plans and what they hit."""
 
 import json
+import os
 import signal
 
 import harness
@@ -16,9 +17,8 @@ class BrokenPolicyTest(SimTest):
         host = self.host(policy=BROKEN)
         status = host.status()
         self.assertFalse(status["policy_valid"])
-        first = status["policy_errors"][0]
-        self.assertEqual((first["file"], first["line"], first["column"]), ("/etc/vfctl/policy.json", 4, 14))
-        self.assertIn("clas", first["path"] + first["message"])
+        self.assertIn(("/etc/vfctl/policy.json", 4, 14),
+                      [(e["file"], e["line"], e["column"]) for e in status["policy_errors"] if "clas" in e["path"]])
         self.assertIn("policy-invalid", {p["reason"] for p in status["problems"]})
         self.assertEqual(host.operations(), [])
         self.assertEqual(host.tree.device(ONE, "sriov_numvfs"), "0")
@@ -36,7 +36,6 @@ class BrokenPolicyTest(SimTest):
 
     def test_no_policy_at_all(self):
         host = self.host(start=False)
-        import os
         os.unlink(host.tree.path("etc/vfctl/policy.json"))
         host.daemon.start()
         self.assertFalse(host.status()["policy_valid"])
@@ -54,7 +53,7 @@ class BrokenPolicyTest(SimTest):
         vm = host.vm(vm="web1")
         host.write_policy(BROKEN)
         error = self.fails("PolicyInvalid", host.call, "Reload")
-        self.assertEqual((error.parameters["errors"][0]["line"], error.parameters["errors"][0]["column"]), (4, 14))
+        self.assertIn((4, 14), [(e["line"], e["column"]) for e in error.parameters["errors"]])
         status = host.status()
         self.assertEqual(status["policy_errors"][0]["line"], 4)
         self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")

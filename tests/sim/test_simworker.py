@@ -299,7 +299,7 @@ class WorkerTest(SimTest):
         for die, done in (("before", "1"), ("during", "0"), ("after", "0")):
             self.start()
             self.the_host.faults(f"op=autoprobe die={die} count=1")
-            parent = subprocess.Popen(["python3", "-c", PARENT, f"{harness.binaries()}/worker/simworker", self.dir],
+            parent = subprocess.Popen([harness.PYTHON, "-c", PARENT, f"{harness.binaries()}/worker/simworker", self.dir],
                                       **harness.as_user(harness.DAEMON_UID))
             self.assertEqual(parent.wait(20), -9)
             wait_for(lambda: self.the_host.operations() or die == "before")
@@ -335,8 +335,8 @@ class StoreTest(SimTest):
         self.assertEqual({n: len(f) for n, f in systemd.stored().items()}, {"one": 1})
         program = "import os,sys; print(os.environ['LISTEN_FDS'], os.environ['LISTEN_FDNAMES'], " \
                   "int(os.environ['LISTEN_PID']) == os.getpid(), os.fstat(3).st_ino == int(sys.argv[1]))"
-        result = subprocess.run(["python3", "-S", f"{harness.binaries()}/launch.py",
-                                 ",".join(str(f) for f in systemd.stored()["one"]), "one", "/usr/bin/python3", "-c", program,
+        result = subprocess.run([harness.PYTHON, "-S", f"{harness.binaries()}/launch.py",
+                                 ",".join(str(f) for f in systemd.stored()["one"]), "one", harness.PYTHON, "-c", program,
                                  str(os.fstat(kept).st_ino)], pass_fds=systemd.stored()["one"], capture_output=True, text=True)
         self.assertEqual(result.stdout.split(), ["1", "one", "True", "True"], result.stderr)
         client.send(b"FDSTOREREMOVE=1\nFDNAME=one")

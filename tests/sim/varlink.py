@@ -29,8 +29,8 @@ class Closed(Exception):
 class Varlink:
     def __init__(self, path, timeout=20):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(path)  # blocking: with a deadline, a full backlog would be an error
         self.sock.settimeout(timeout)
-        self.sock.connect(path)
         self.buffer = b""
         self.fds = []  # received, not yet taken
 

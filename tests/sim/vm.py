@@ -49,15 +49,19 @@ class Machine:
         return {"vfs": [d["address"] for d in self.devices], "lease": os.environ["VFCTL_LEASE"],
                 "iommufds": len(os.environ["VFCTL_IOMMUFD_FDS"].split())}
 
+    def claim(self, address, node):
+        """Pretends that a device is its own."""
+        self.devices.append({"address": address, "node": node})
+        return {}
+
     def bind(self):
         """What BIND_IOMMUFD or the open of the group is on a real host; says which devices are its own now."""
         bound = []
         for device in self.devices:
-            if device.get("device_fd") is not None:
-                fd = self.fds[device["device_fd"]]
-            else:
-                fd = os.open(self.root + device["node"], os.O_RDWR)
-                self.fds.append(fd)
+            if device.get("device_fd") is None:
+                device["device_fd"] = len(self.fds)
+                self.fds.append(os.open(self.root + device["node"], os.O_RDWR))
+            fd = self.fds[device["device_fd"]]
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 bound.append(device["address"])
@@ -86,9 +90,10 @@ class Machine:
         return {"found": found}
 
     def drop(self):
+        """Closes every device."""
         for fd in self.fds:
             os.close(fd)
-        self.fds = []
+        self.fds, self.devices = [], []
         return {}
 
     def disconnect(self):

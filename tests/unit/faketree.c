@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Makes fake sysfs trees. */
 
-#include "faketree.h"
+#include "tests/unit/faketree.h"
 #include "common/macro.h"
 #include "common/root.h"
-
-#include <stdarg.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,7 +163,8 @@ static void set_group(struct faketree *t, const char *address, const struct fake
         faketree_group_member(t, v->group, address);
         faketree_write(t, pathf("sys/kernel/iommu_groups/%d/type", v->group),
                        pathf("%s\n", v->type ? v->type : "DMA"));
-        faketree_link(t, pathf("../../../../kernel/iommu_groups/%d", v->group), fake_device(address, "iommu_group"));
+        faketree_link(t, pathf("../../../../kernel/iommu_groups/%d", v->group),
+                      fake_device(address, "iommu_group"));
         if (!v->cdev)
                 return;
         set(t, address, pathf("vfio-dev/vfio%d/dev", v->group), pathf("241:%d\n", v->group));
@@ -181,8 +178,8 @@ struct address faketree_vf(struct faketree *t, const struct fake_vf *v) {
         assert_int_equal(address_parse(v->pf, &pf), 0);
         assert_int_equal(root_read_u64(t->fd, &offset, "%s", fake_device(v->pf, "sriov_offset")), 0);
         assert_int_equal(root_read_u64(t->fd, &stride, "%s", fake_device(v->pf, "sriov_stride")), 0);
-        unsigned rid = ((unsigned) pf.bus << 8 | (unsigned) pf.device << 3 | pf.function) + (unsigned) offset +
-                       (unsigned) stride * v->index;
+        unsigned rid = ((unsigned) pf.bus << 8 | (unsigned) pf.device << 3 | pf.function) +
+                       (unsigned) offset + (unsigned) stride * v->index;
         vf = (struct address){ pf.domain, (uint8_t) (rid >> 8), rid >> 3 & 31, rid & 7 };
         address_format(vf, a);
         make_device(t, v->pf, a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* A small fake root for unit tests: PFs, VFs and IOMMU groups as sysfs shows them, in a temporary directory. Paths are relative
- * to that root. Everything aborts the test (fail_msg) if it cannot be made. */
+/* A small fake root for unit tests: PFs, VFs and IOMMU groups as sysfs shows them, in a temporary directory.
+ * Paths are relative to that root. Everything aborts the test (fail_msg) if it cannot be made. */
 
 #include "common/address.h"
 
@@ -15,24 +15,24 @@ struct faketree {
 
 /* What faketree_pf() makes; zero fields get the default in the comment. */
 struct fake_pf {
-        const char *address;   /* required, e.g. "0000:01:00.0"; its parent bridge is made up */
-        const char *driver;    /* "igb"; "" for none */
-        const char *netdev;    /* none */
-        unsigned total;        /* 7 */
-        unsigned offset;       /* 128 */
-        unsigned stride;       /* 2 */
-        bool managed;          /* sriov_drivers_autoprobe is 0 */
+        const char *address;            /* required, e.g. "0000:01:00.0"; its parent bridge is made up */
+        const char *driver;             /* "igb"; "" for none */
+        const char *netdev;             /* none */
+        unsigned total;                 /* 7 */
+        unsigned offset;                /* 128 */
+        unsigned stride;                /* 2 */
+        bool managed;                   /* sriov_drivers_autoprobe is 0 */
         unsigned vendor, device, class; /* 0x8086, 0x10c9, 0x020000 */
 };
 
 struct fake_vf {
-        const char *pf;        /* required */
+        const char *pf; /* required */
         unsigned index;
-        const char *driver;    /* NULL or "": unbound */
-        int group;             /* 0: none; else its IOMMU group */
-        const char *type;      /* "DMA" */
-        const char *reset;     /* "flr"; "" leaves the file away */
-        bool cdev;             /* has vfio-dev/vfio<group> with a number */
+        const char *driver; /* NULL or "": unbound */
+        int group;          /* 0: none; else its IOMMU group */
+        const char *type;   /* "DMA" */
+        const char *reset;  /* "flr"; "" leaves the file away */
+        bool cdev;          /* has vfio-dev/vfio<group> with a number */
 };
 
 void faketree_init(struct faketree *t);

@@ -3,10 +3,7 @@
 
 #include "common/macro.h"
 #include "iommu/verdict.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
+#include "tests/unit/test.h"
 
 #include <string.h>
 
