@@ -66,20 +66,20 @@ static void journal_send(int level, const char *file, int line, const struct log
 
 static void _printf_(5, 0) log_va(int level, const char *file, int line, const struct log_fields *f, const char *format,
                    va_list ap) {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *body = NULL, *text = NULL;
 
         if (level > max_level)
                 return;
-        if (vasprintf(&text, format, ap) < 0) {
-                text = NULL;
+        if (vasprintf(&body, format, ap) < 0) {
+                body = NULL;
                 return;
         }
+        if (f && f->address && asprintf(&text, "%s: %s", ADDRESS_STR(*f->address), body) < 0)
+                text = NULL;
         if (to_journal)
-                journal_send(level, file, line, f, text);
-        else if (f && f->address)
-                fprintf(stderr, "%s: %s: %s\n", program_name, ADDRESS_STR(*f->address), text);
+                journal_send(level, file, line, f, text ? text : body);
         else
-                fprintf(stderr, "%s: %s\n", program_name, text);
+                fprintf(stderr, "%s: %s\n", program_name, text ? text : body);
 }
 
 void log_full(int level, const char *file, int line, const char *format, ...) {

@@ -139,8 +139,8 @@ static int parse_arguments(int argc, char **argv, const char **ret_root) {
                         break;
                 case 'h':
                         puts("vfctld-worker [--root DIR]\n\n"
-                             "Does one kernel operation after another for vfctld, which is connected to standard\n"
-                             "input or comes from systemd. See vfctld(8).");
+                             "Does one kernel operation after another for vfctld, which is connected to\n"
+                             "standard input or comes from systemd. See vfctld(8).");
                         exit(EXIT_SUCCESS);
                 case 'v':
                         printf("vfctld-worker, protocol %u\n", WORKER_PROTOCOL_VERSION);

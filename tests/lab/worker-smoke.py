@@ -431,4 +431,8 @@ if __name__ == "__main__":
     WORKER = os.path.realpath(sys.argv.pop(1))
     assert struct.calcsize(REQUEST) == 120 and struct.calcsize(REPLY) == 576, \
         (struct.calcsize(REQUEST), struct.calcsize(REPLY))
-    unittest.main(verbosity=2)
+    result = unittest.main(verbosity=2, exit=False).result
+    failed = len(result.failures) + len(result.errors)
+    skipped = len(result.skipped)
+    print(f"{result.testsRun - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    sys.exit(failed > 0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The simulated host as the tests see it: a tree, a daemon, a stand-in for systemd, clients and VMs.
 
-As root the daemon runs as a user of its own without privileges, the simulated worker is root as the real one is (by a
-set-uid copy that only the daemon's group can reach), and tenants are separate users. Otherwise everything is one user, who has
-to be uid 0 of a user namespace (run.py sees to that), and tests that need several users are skipped.
+As root the daemon runs as a user of its own without privileges, the simulated worker is root as the real one is (by
+a set-uid copy that only the daemon's group can reach), and tenants are separate users. Otherwise everything is one
+user, who has to be uid 0 of a user namespace (run.py sees to that), and tests that need several users are skipped.
 """
 
 import array
@@ -32,7 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEADLINE = 30 * int(os.environ.get("SIM_SLOW", "1"))
 DAEMON_UID = 3900
 MANY_USERS = os.geteuid() == 0 and open("/proc/self/uid_map").read().split()[2] == "4294967295"
-USERS = {"red": 3001, "blue": 3002, "stranger": 3003} if MANY_USERS else {"red": os.getuid(), "blue": 3002}
+USERS = {"red": 3001, "blue": 3002, "stranger": 3003}
 needs_users = unittest.skipUnless(MANY_USERS, "needs root, to act as several users")
 
 
@@ -86,6 +86,17 @@ def binaries():
         os.environ["SIM_BIN"] = prepare(os.environ.get("SIM_BUILD", "/tmp/build-sim"))
         atexit.register(shutil.rmtree, os.environ["SIM_BIN"], True)
     return os.environ["SIM_BIN"]
+
+
+def sanitized():
+    """True for a build with AddressSanitizer, whose memory says nothing about the daemon's."""
+    with open(f"{binaries()}/vfctld", "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+def uid_of(user):
+    """As whom the VMs of a user run."""
+    return USERS[user] if MANY_USERS else os.getuid()
 
 
 def as_user(user):
@@ -589,7 +600,8 @@ class SimTest(unittest.TestCase):
         """For a failed test, what the daemon said."""
         result = self._outcome.result
         if any(case is self or getattr(case, "test_case", None) is self for case, _ in result.failures + result.errors):
-            print(f"--- log of the daemon\n{host.daemon.log_tail(60) if os.path.exists(host.daemon.log_path) else ''}\n---")
+            text = host.daemon.log_tail(60) if os.path.exists(host.daemon.log_path) else ""
+            print(f"--- log of the daemon\n{text}\n---")
 
     def refused(self, reason, function, *arguments, **named):
         """The call must be refused for this reason; returns the error."""
@@ -599,6 +611,15 @@ class SimTest(unittest.TestCase):
         self.assertTrue(caught.exception.parameters["message"])
         self.assertTrue(caught.exception.parameters["hint"])
         return caught.exception
+
+    def check_growth(self, host, before, kib):
+        """The daemon must not have grown by more."""
+        if not sanitized():
+            self.assertLess(host.daemon.memory(), before + kib)
+
+    def check_closed(self, host, before):
+        """As many descriptors as before, give or take what the pool of workers and one connection need."""
+        wait_for(lambda: len(host.daemon.fds()) <= before + 18, what=f"{before} descriptors, not {host.daemon.fds()}")
 
     def fails(self, name, function, *arguments, **named):
         """The call must end with this error; returns it."""

@@ -54,9 +54,9 @@ def run_one(name):
 def start(name):
     """Runs one test; returns (name, exit status, seconds, output)."""
     begin = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--one", name], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=HERE,
-                               start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-B", os.path.abspath(__file__), "--one", name],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace", cwd=HERE, start_new_session=True)
     try:
         output, _ = process.communicate(timeout=TIMEOUT * int(os.environ.get("SIM_SLOW", "1")))
         status = process.returncode

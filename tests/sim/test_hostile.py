@@ -8,7 +8,7 @@ import time
 import unittest
 
 import harness
-from harness import SimTest, Varlink, wait_for
+from harness import SimTest, Varlink
 from varlink import Closed
 
 PROMPT = 2.0 * harness.DEADLINE / 30  # seconds for another client's answer, however bad this one is
@@ -68,7 +68,7 @@ class HostileTest(SimTest):
         memory = host.daemon.memory()
         for n in range(8):
             self.dropped(host, b'{"method":"' + b"x" * (64 << 20 if n == 0 else 1 << 20) + b'"}\0')
-        self.assertLess(host.daemon.memory(), memory + 4096)
+        self.check_growth(host, memory, 4096)
 
     def test_random_bytes(self):
         host = self.hostile()
@@ -148,7 +148,7 @@ class HostileTest(SimTest):
         self.assertIn(b"status", links[0].recv(65536))
         for link in links:
             link.close()
-        wait_for(lambda: len(host.daemon.fds()) <= before + 1, what="descriptors of closed connections")
+        self.check_closed(host, before)
 
     @harness.needs_users
     def test_one_user_cannot_take_all_connections(self):
@@ -185,7 +185,7 @@ class HostileTest(SimTest):
             except (BrokenPipeError, ConnectionResetError):
                 break
         self.others_are_served(host)
-        self.assertLess(host.daemon.memory(), memory + 16 * 1024)
+        self.check_growth(host, memory, 16 * 1024)
         self.assertGreater(sent, 0)
 
     def test_slow_watcher(self):
@@ -235,7 +235,7 @@ class HostileTest(SimTest):
             except (Closed, harness.VarlinkError):
                 pass
             link.close()
-        wait_for(lambda: len(host.daemon.fds()) <= before + 1, what="unasked descriptors to be closed")
+        self.check_closed(host, before)
 
     def test_client_that_closes_at_once(self):
         host = self.hostile()
@@ -246,7 +246,7 @@ class HostileTest(SimTest):
             link.close()
         host.wait_all_ready(4)
         self.assertEqual(host.leases(), {})
-        wait_for(lambda: len(host.daemon.fds()) <= before + 1)
+        self.check_closed(host, before)
         host.check_invariants()
 
     def test_apply_and_monitor_of_clients_that_go(self):

@@ -155,7 +155,7 @@ class LeaseTest(SimTest):
         host = self.host(kernel="group")
         vm = host.vm(vm="web1")
         node = host.tree.node(vm.vfs[0])
-        uid = harness.USERS["red"]
+        uid = harness.uid_of("red")
         self.assertEqual(open(node + ".owner").read().split()[0], str(uid))
         if harness.MANY_USERS:
             self.assertEqual((os.stat(node).st_uid, os.stat(node).st_mode & 0o777), (uid, 0o600))
@@ -242,8 +242,8 @@ class LeaseTest(SimTest):
         for n in range(20):
             turn(n)
         self.assertEqual(host.daemon.kept_fds(), fds)
-        wait_for(lambda: len(host.daemon.fds()) <= count, what=f"descriptors to be closed: {host.daemon.fds()}")
-        self.assertLess(host.daemon.memory(), memory + 1024)
+        self.check_closed(host, count)
+        self.check_growth(host, memory, 1024)
         self.assertEqual(len(host.daemon.systemd.stored()), 8)
         host.check_invariants()
 

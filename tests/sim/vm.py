@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A process that behaves like a VMM: acquires VFs, binds and holds their devices, uses them, ends or is killed.
 
-vm.py SOCKET ROOT: commands are JSON lines on standard input, answers JSON lines on standard output. End of input ends it.
+vm.py SOCKET ROOT: commands are JSON lines on standard input, answers JSON lines on standard output. End of input
+ends it.
 """
 
 import fcntl
