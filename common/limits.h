@@ -7,11 +7,11 @@
 
 /* Control socket */
 #define MESSAGE_MAX (256U * 1024U)        /* bytes of one incoming message, NUL included */
-#define REPLY_MAX (64U * 1024U * 1024U)   /* bytes queued for one client before it is dropped */
+#define REPLY_MAX (64U * 1024U * 1024U)   /* bytes of one reply; the next call waits until it is read */
 #define JSON_DEPTH_MAX 32U                /* nesting of an incoming message */
 #define CONNECTIONS_MAX 512U              /* at once */
 #define CONNECTIONS_PER_UID_MAX 64U       /* at once, for anyone but root */
-#define CALLS_PENDING_MAX 16U             /* unanswered calls of one connection */
+#define MONITOR_QUEUE_MAX (1024U * 1024U) /* bytes of unread events before a watcher is dropped */
 #define CONNECTION_IDLE_USEC (60ULL * 1000000ULL) /* half a message, or an unread reply, for longer: dropped */
 #define MESSAGE_FDS_MAX 64U               /* file descriptors of one message */
 #define ACQUIRE_COUNT_MAX 32U             /* VFs of one request; two fds each must fit MESSAGE_FDS_MAX */

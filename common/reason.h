@@ -57,6 +57,8 @@
         X(NUMVFS_FAILED, "numvfs-failed", "the kernel refused to change the number of VFs", "see the kernel log") \
         X(LEASED, "leased", "VFs of this PF are leased, so it must not change", "release them first")           \
         X(STUCK, "stuck", "a kernel operation on this PF does not return", "see the kernel log; a reboot may be needed") \
+        X(NO_WORKER, "no-worker", "no worker can be reached, or it ended in the middle",                      \
+          "see 'systemctl status vfctld-worker.socket' and the journal; it is tried again")                    \
         X(NOT_MANAGED, "not-managed", "no pool of the policy claims this PF", "add it to a pool")               \
         X(HOST_DRIVER, "host-driver", "a host driver owns the VF", "unbind it, or leave the VF to the host")    \
         X(ADMIN, "admin", "an administrator took the VF out of use", "see 'vfctl clear'")                       \

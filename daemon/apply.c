@@ -173,7 +173,7 @@ void apply_start(struct connection *c, bool destructive) {
                 return;
         }
         for (size_t i = 0; i < m->inventory.n_pfs; i++) /* asked for: try again what failed before */
-                m->inventory.pfs[i]->failed_num_vfs = 0;
+                pf_forget_refusal(managed_pf(m->inventory.pfs[i]));
         if (!m->apply_tick &&
             sd_event_add_time_relative(m->event, &m->apply_tick, CLOCK_MONOTONIC, 0, 1000, on_tick, m) < 0) {
                 connection_fail(c, -ENOMEM, "out of memory");

@@ -34,6 +34,10 @@ struct manager *manager_free(struct manager *m) {
         apply_free(m);
         leases_free(m);
         worker_link_free(m->link);
+        while (m->vf_orphans) /* the link is gone: no callback comes any more */
+                managed_vf_free_orphan(m->vf_orphans);
+        while (m->pf_orphans)
+                managed_pf_free_orphan(m->pf_orphans);
         reconcile_done(m);
         fdstore_free(m->fdstore);
         policy_free(m->policy);

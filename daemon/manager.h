@@ -17,6 +17,8 @@
 struct server;
 struct monitor;
 struct fdstore;
+struct managed_vf;
+struct managed_pf;
 
 struct manager {
         sd_event *event;
@@ -29,6 +31,8 @@ struct manager {
 
         struct iommu_host host;
         struct inventory inventory; /* pfs are struct managed_pf, vfs are struct managed_vf */
+        struct managed_vf *vf_orphans; /* gone, but a worker still has an operation on them */
+        struct managed_pf *pf_orphans;
         void *vf_by_address;        /* tsearch(3) root over struct vf */
         struct lease **leases;      /* struct managed_lease, in the order they began */
         size_t n_leases, leases_size;

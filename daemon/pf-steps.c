@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+
 static void step_ended(struct managed_pf *p, const char *error) {
         p->busy = false;
         apply_step_ended(p->manager, p->pf.address, p->step, error);
@@ -19,7 +20,7 @@ static void step_ended(struct managed_pf *p, const char *error) {
 static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) {
         if (p->gone) {
                 apply_step_ended(p->manager, p->pf.address, p->step, "the PF is gone");
-                free(p);
+                managed_pf_free_orphan(p);
                 return true;
         }
         if (reply->detail[0])
@@ -31,12 +32,24 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
                 step_ended(p, "the kernel does not answer");
                 return true;
         }
+        if (worker_error_is_transient(reply->error)) {
+                if (p->pf.reason != REASON_NO_WORKER)
+                        log_with(LOG_WARNING, (&(struct log_fields){ .address = &p->pf.address }),
+                                 "%s: %s; trying again", step_kind_to_string(p->step), p->detail);
+                p->pf.reason = REASON_NO_WORKER;
+                p->retry = true;
+                p->busy = false;
+                pf_rescan_soon(p); /* whatever the worker did before it ended */
+                reconcile_retry(p->manager);
+                return true;
+        }
         return false;
 }
 
 /* A refusal is remembered with the count that was refused, so that it is not tried again until something changes. */
 static void pf_refused(struct managed_pf *p, enum reason reason) {
         p->pf.reason = reason;
+        p->refused = true;
         p->pf.failed_num_vfs = p->target;
         log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }), "%s %u VFs: %s (%s)",
                  step_kind_to_string(p->step), p->target, reason_sentence(reason), p->detail);
@@ -57,12 +70,18 @@ static void on_numvfs(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         else {
                 p->pf.reason = REASON_NONE;
                 p->pf.failed_num_vfs = 0;
+                p->retries = 0;
         }
         bool failed = p->pf.reason != REASON_NONE;
+        struct manager *m = p->manager;
+        struct address a = p->pf.address;
+        enum step_kind kind = p->step;
         p->busy = false;
         p->fresh = reply->error == 0;
-        if (pf_rescan(p) == -ENODEV)
+        if (pf_rescan(p) == -ENODEV) { /* p is freed */
+                apply_step_ended(m, a, kind, "the PF is gone");
                 return;
+        }
         p->fresh = false;
         step_ended(p, failed ? reason_sentence(p->pf.reason) : NULL);
 }
@@ -83,7 +102,7 @@ static void submit(struct managed_pf *p, enum worker_op_code code, uint64_t valu
 static void on_zero(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_pf *p = userdata;
 
-        if (reply->error < 0 || p->gone || p->target == 0) {
+        if (reply->error < 0 || p->gone || p->target == 0) { /* a transient failure plans anew from what is there */
                 on_numvfs(reply, fds, userdata);
                 return;
         }
@@ -102,6 +121,9 @@ static void on_autoprobe(const struct worker_reply *reply, int fds[WORKER_FDS_MA
                 return;
         }
         p->pf.autoprobe = false;
+        p->retries = 0;
+        if (p->pf.reason == REASON_NO_WORKER)
+                p->pf.reason = REASON_NONE;
         step_ended(p, NULL);
 }
 
@@ -117,8 +139,16 @@ static bool vfs_let_go(struct managed_pf *p) {
         return true;
 }
 
+void pf_forget_refusal(struct managed_pf *p) {
+        p->refused = false;
+        p->retries = 0;
+        p->pf.failed_num_vfs = 0;
+        if (!p->pf.stuck)
+                p->pf.reason = REASON_NONE;
+}
+
 bool pf_start_step(struct managed_pf *p, const struct step *s) {
-        if (p->busy || p->pf.stuck || s->blocked)
+        if (p->busy || p->retry || p->refused || p->pf.stuck || s->blocked)
                 return false;
         p->step = s->kind;
         p->target = s->to;

@@ -49,8 +49,12 @@ static void vf_gone(struct managed_vf *v) {
         v->detail[0] = '\0';
         vf_enter(v, VF_EVENT_LOST, REASON_GONE);
         managed_vf_release(v);
-        if (!v->busy) /* else the callback of its operation frees it: vf_op_ended() */
+        if (!v->busy)
                 free(v);
+        else { /* the callback of its operation frees it: vf_op_ended() */
+                v->orphan = v->manager->vf_orphans;
+                v->manager->vf_orphans = v;
+        }
 }
 
 /* First sight of a VF: state files and the fd store know more than sysfs. */
@@ -136,7 +140,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
                 return;
         }
         if (strcmp(p->pf.driver, scanned->driver) != 0)
-                p->pf.failed_num_vfs = 0;
+                pf_forget_refusal(p);
         take_pf_facts(&p->pf, scanned);
         for (size_t i = 0; i < n_old; i++)
                 managed_vf(old[i])->dirty = true;
@@ -175,8 +179,12 @@ void managed_pf_lost(struct managed_pf *p) {
         events_pf(p->manager, &p->pf, "removed");
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &p->pf.address }), "PF is gone");
         p->gone = true;
-        if (!p->busy) /* else the callback of its step frees it */
+        if (!p->busy)
                 free(p);
+        else { /* the callback of its step frees it */
+                p->orphan = p->manager->pf_orphans;
+                p->manager->pf_orphans = p;
+        }
 }
 
 int pf_rescan(struct managed_pf *p) {
@@ -194,6 +202,15 @@ int pf_rescan(struct managed_pf *p) {
         }
         pf_merge(p, scanned);
         return 0;
+}
+
+void managed_pf_free_orphan(struct managed_pf *p) {
+        for (struct managed_pf **i = &p->manager->pf_orphans; *i; i = &(*i)->orphan)
+                if (*i == p) {
+                        *i = p->orphan;
+                        break;
+                }
+        free(p);
 }
 
 void pf_rescan_soon(struct managed_pf *p) {

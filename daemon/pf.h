@@ -11,6 +11,10 @@ struct managed_pf {
         struct manager *manager;
         bool busy;    /* a step of it is under way */
         bool gone;    /* vanished while busy */
+        bool refused; /* a step failed: nothing more is tried until something changes */
+        bool retry;   /* a worker failed, not the PF: the retry timer tries again */
+        unsigned retries; /* turns of that timer so far */
+        struct managed_pf *orphan; /* next of manager->pf_orphans, once gone */
         bool dirty;   /* an event named it */
         bool fresh;   /* the VFs that appear now were enabled by us */
         enum step_kind step; /* the step under way */
@@ -27,10 +31,14 @@ void pf_merge(struct managed_pf *p, struct pf *scanned);
 struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts);
 /* Its VFs are lost and it leaves the memory; the caller takes it out of the inventory. */
 void managed_pf_lost(struct managed_pf *p);
+void managed_pf_free_orphan(struct managed_pf *p);
 
 /* Reads one PF and its VFs again: now, or with others shortly. -ENODEV: gone from the inventory. */
 int pf_rescan(struct managed_pf *p);
 void pf_rescan_soon(struct managed_pf *p);
+
+/* Something changed, or somebody asks: what failed before may be tried again. */
+void pf_forget_refusal(struct managed_pf *p);
 
 /* Starts a PF step of a plan (autoprobe, enable, resize, disable); false if it cannot start now. */
 bool pf_start_step(struct managed_pf *p, const struct step *s);

@@ -98,25 +98,33 @@ static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) 
         return 0;
 }
 
-/* A VF that somebody holds for long is looked at less often. */
-static bool retry_is_due(struct managed_vf *v) {
-        return v->retries++ < 20 || v->retries % 8 == 0;
+/* What has failed for long is tried less often. */
+static bool retry_is_due(unsigned *retries) {
+        return (*retries)++ < 20 || *retries % 8 == 0;
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         struct manager *m = userdata;
         bool more = false;
 
-        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+        for (size_t i = 0; i < m->inventory.n_pfs; i++) {
+                struct managed_pf *p = managed_pf(m->inventory.pfs[i]);
+
+                if (p->retry && retry_is_due(&p->retries)) {
+                        p->retry = false;
+                        reconcile_soon(m);
+                }
+                more = more || p->retry;
                 for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
                         struct managed_vf *v = managed_vf(m->inventory.pfs[i]->vfs[j]);
 
                         if (!v->retry || v->busy)
                                 continue;
-                        if (retry_is_due(v))
+                        if (retry_is_due(&v->retries))
                                 vf_unblock(v);
                         more = more || v->retry;
                 }
+        }
         if (more)
                 reconcile_retry(m);
         return 0;
@@ -147,9 +155,7 @@ void reconcile_assign_pools(struct manager *m) {
                 struct pf *pf = m->inventory.pfs[i];
 
                 pf->pool = pf_pool(m, pf);
-                pf->failed_num_vfs = 0;
-                if (!pf->stuck)
-                        pf->reason = REASON_NONE;
+                pf_forget_refusal(managed_pf(pf));
         }
         m->rescan_all = true;
         reconcile_rescan_soon(m);
@@ -219,6 +225,7 @@ int reconcile_rescan_all(struct manager *m) {
                 struct pf *scanned = found.pfs[i], *known = inventory_find_pf(&m->inventory, scanned->address);
 
                 if (known) {
+                        managed_pf(known)->refused = false;
                         for (size_t j = 0; j < known->n_vfs; j++) /* whatever blocked it may be over */
                                 if (known->vfs[j]->state != VF_QUARANTINED && known->vfs[j]->state != VF_STUCK)
                                         known->vfs[j]->reason = known->vfs[j]->state == VF_UNMANAGED

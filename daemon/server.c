@@ -59,8 +59,9 @@ static uint64_t now_usec(struct connection *c) {
 
 /* Which events matter now: input only while no call is open, output only while some is queued. */
 static void connection_watch(struct connection *c) {
-        uint32_t events = (c->suspended ? 0 : EPOLLIN) | (c->stream.out_first ? EPOLLOUT : 0);
-        bool half = !c->suspended && c->stream.in_len > 0; /* whole messages were taken out */
+        /* Who does not read the answer to one call is not asked for the next: nothing piles up here */
+        uint32_t events = c->stream.out_first ? EPOLLOUT : c->suspended ? 0 : EPOLLIN;
+        bool half = !c->suspended && !c->stream.out_first && c->stream.in_len > 0; /* whole messages were taken out */
 
         sd_event_source_set_io_events(c->io, events);
         if (!half && !c->stream.out_first)
@@ -115,6 +116,11 @@ void connection_reply(struct connection *c, json_t *parameters_taken) {
 }
 
 void connection_reply_more(struct connection *c, json_t *parameters_taken) {
+        if (c->stream.out_bytes > MONITOR_QUEUE_MAX) { /* events are not kept for who does not read them */
+                json_decref(parameters_taken);
+                c->waiting_since = 1;
+                return;
+        }
         send_message(c, json_pack("{s:o,s:b}", "parameters", parameters_taken, "continues", 1), NULL, 0);
         if (c->suspended)
                 sd_event_source_set_io_events(c->io, EPOLLOUT);
@@ -185,17 +191,19 @@ static bool handle_buffer(struct connection *c) {
         const char *text;
         size_t size;
 
-        while (!c->suspended && varlink_stream_next(&c->stream, &text, &size) > 0)
+        if (connection_flush(c) < 0)
+                return false;
+        while (!c->suspended && !c->stream.out_first && varlink_stream_next(&c->stream, &text, &size) > 0)
                 if (!handle_message(c, text, size) || connection_flush(c) < 0)
                         return false;
-        return connection_flush(c) >= 0;
+        return true;
 }
 
 static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         struct connection *c = userdata;
         bool eof = false;
 
-        if (!c->suspended && revents & EPOLLIN) {
+        if (!c->suspended && !c->stream.out_first && revents & EPOLLIN) {
                 int r = varlink_stream_fill(&c->stream);
 
                 if (r < 0 && r != -EAGAIN) {

@@ -11,14 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define ATTEMPTS_MAX 5U
 /* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
 #define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
-
-/* The worker, not the device, was the trouble. */
-static bool transient(int error) {
-        return error == -EPIPE || error == -ECONNREFUSED || error == -ENOMEM || error == -EAGAIN || error == -EMFILE;
-}
 
 static void retry_later(struct managed_vf *v, enum reason reason, const char *detail) {
         v->retry = true;
@@ -27,8 +21,8 @@ static void retry_later(struct managed_vf *v, enum reason reason, const char *de
 }
 
 static void step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
-        if (transient(reply->error) && ++v->attempts < ATTEMPTS_MAX) {
-                retry_later(v, reason, v->detail);
+        if (worker_error_is_transient(reply->error)) { /* says nothing about the VF: never a quarantine */
+                retry_later(v, REASON_NO_WORKER, v->detail);
                 return;
         }
         vf_enter(v, VF_EVENT_FAILED, reason);

@@ -38,7 +38,7 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
                         close_fd(&fds[i]);
                 if (!v->indexed) /* the inventory let it go already and left it to us */
-                        free(v);
+                        managed_vf_free_orphan(v);
                 return true;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {

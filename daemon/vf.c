@@ -40,6 +40,15 @@ void managed_vf_release(struct managed_vf *v) {
         v->indexed = false;
 }
 
+void managed_vf_free_orphan(struct managed_vf *v) {
+        for (struct managed_vf **i = &v->manager->vf_orphans; *i; i = &(*i)->orphan)
+                if (*i == v) {
+                        *i = v->orphan;
+                        break;
+                }
+        free(v);
+}
+
 struct managed_vf *manager_find_vf(struct manager *m, struct address a) {
         struct vf key = { .address = a };
         struct vf **hit = tfind(&key, &m->vf_by_address, compare_vf);
@@ -74,7 +83,7 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
         }
         v->vf.state = now;
         v->vf.reason = v->shown = reason;
-        v->attempts = v->retries = 0;
+        v->retries = 0;
         v->retry = false;
         if (now != old || reason != REASON_NONE) {
                 log_enter(v, old, reason);

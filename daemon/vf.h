@@ -15,10 +15,10 @@ struct managed_vf {
         bool revoked;        /* reclaiming: the group node is root's again */
         bool renewed;        /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried;    /* quarantined: one attempt to fence it was made */
+        struct managed_vf *orphan; /* next of manager->vf_orphans, once it is gone while busy */
         bool take_over;      /* an administrator said to take it from its host driver */
         bool dirty;          /* an event named it; read its facts again */
         enum hand_off last_hand_off; /* how its last owner had it */
-        unsigned attempts;   /* failed tries of the present step */
         bool retry;          /* blocked, but the retry timer will try again */
         unsigned retries;    /* turns of that timer so far */
         enum reason shown;   /* why it was blocked last, also while it is being tried again */
@@ -33,6 +33,8 @@ static inline struct managed_vf *managed_vf(const struct vf *vf) {
 
 struct managed_vf *managed_vf_new(struct manager *m, const struct vf *facts);
 void managed_vf_release(struct managed_vf *v); /* drops fence and index entry; the memory stays the inventory's */
+
+void managed_vf_free_orphan(struct managed_vf *v);
 
 struct managed_vf *manager_find_vf(struct manager *m, struct address a);
 

@@ -85,6 +85,10 @@ struct worker_op worker_op_make(enum worker_op_code code, struct address target,
         };
 }
 
+bool worker_error_is_transient(int error) {
+        return error == -EPIPE || error == -ECONNREFUSED || error == -ENOMEM || error == -EAGAIN || error == -EMFILE;
+}
+
 static struct lane *lane_get(struct worker_link *l, struct address pf) {
         for (struct lane *i = l->lanes; i; i = i->next)
                 if (address_equal(i->pf, pf))

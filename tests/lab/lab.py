@@ -167,7 +167,7 @@ class VM:
             return reply["return"]
 
     def pci(self):
-        return [d["id"] for bus in self.qmp("query-pci") for d in bus["devices"] if d["qdev_id"].startswith("vfctl-vf")]
+        return [(d["id"]["vendor"], d["id"]["device"]) for bus in self.qmp("query-pci") for d in bus["devices"] if d["qdev_id"].startswith("vfctl-vf")]
 
     def end(self, sig=signal.SIGKILL):
         if self.process.poll() is None:

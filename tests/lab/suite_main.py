@@ -64,7 +64,7 @@ def test_two_tenants_run_vms():
     vms["db1"] = VM("blue", BLUE, "db1")
     assert vms["web1"].address != vms["db1"].address
     for vm in vms.values():
-        assert vm.pci() == [{"device": 0x10ca, "vendor": 0x8086}], vm.pci()
+        assert vm.pci() == [(0x8086, 0x10ca)], vm.pci()
         assert vm.qmp("query-status")["status"] == "running"
         assert vf(vm.address)["state"] == "leased"
         assert vm.lease["hand_off"] == ("fd" if IOMMUFD else "node")
@@ -148,7 +148,7 @@ def check_survivor(old_pid):
     assert [l["id"] for l in listing("leases")] == [vm.lease["id"]]
     assert vf(vm.address)["state"] == "leased"
     assert vm.process.poll() is None and vm.qmp("query-status")["status"] == "running"
-    assert vm.pci() == [{"device": 0x10ca, "vendor": 0x8086}]
+    assert vm.pci() == [(0x8086, 0x10ca)]
     others = [v for v in listing("vfs") if v["address"] != vm.address]
     assert {v["state"] for v in others} == {"ready"}, others
     for v in others:
@@ -221,7 +221,7 @@ def test_kept_descriptor_is_worthless():
     if not IOMMUFD:
         return
     c = Varlink()
-    r = c.call("Acquire", tenant="red", pool="disk", vm="thief", lifetime="kept", hand_off="fd")
+    r = c.call("Acquire", tenant="red", pool="net", vm="thief", lifetime="kept", hand_off="fd")
     address, fds = r["devices"][0]["address"], c.fds
     assert len(fds) == 2
     os.close(fds[1])
@@ -235,7 +235,7 @@ def test_kept_descriptor_is_worthless():
     stuck = wait_for(lambda: (v := vf(address))["state"] == "stuck" and v, 40, "stuck")
     assert stuck["reason"] == "stuck"
     # nobody else is hurt: other VFs of the same PF, and other PFs
-    other = c.call("Acquire", tenant="red", pool="disk", vm="next", lifetime="kept", hand_off="fd")
+    other = c.call("Acquire", tenant="red", pool="net", vm="next", lifetime="kept", hand_off="fd")
     for fd in c.fds:
         os.close(fd)
     c.call("Release", lease=other["lease"]["id"])
@@ -322,7 +322,7 @@ def test_forced_iommufd_fence():
         assert lab.open_error(f"/dev/vfio/{v['group']}") == EBUSY, "a bound cdev keeps the group closed"
     assert len({lab.page_table(v["address"]) for v in listing("vfs")}) == len(listing("vfs"))
     vm = VM("red", RED, "web4")
-    assert vm.pci() == [{"device": 0x10ca, "vendor": 0x8086}]
+    assert vm.pci() == [(0x8086, 0x10ca)]
     run("systemctl", "restart", "vfctld", timeout=120)
     assert vm.qmp("query-status")["status"] == "running"
     assert len(listing("vfs", state="ready")) == 17
