@@ -32,7 +32,7 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
                 step_ended(p, "the kernel does not answer");
                 return true;
         }
-        if (worker_error_is_transient(reply->error)) {
+        if (worker_reply_is_transient(reply)) {
                 if (p->pf.reason != REASON_NO_WORKER)
                         log_with(LOG_WARNING, (&(struct log_fields){ .address = &p->pf.address }),
                                  "%s: %s; trying again", step_kind_to_string(p->step), p->detail);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define LOST_MAX 10U
 /* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
 #define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
 
@@ -21,7 +22,8 @@ static void retry_later(struct managed_vf *v, enum reason reason, const char *de
 }
 
 static void step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
-        if (worker_error_is_transient(reply->error)) { /* says nothing about the VF: never a quarantine */
+        /* No worker at all says nothing about the VF. One that ends over and over while it works on it does. */
+        if (worker_reply_is_transient(reply) && (reply->error == -ECONNREFUSED || v->retries < LOST_MAX)) {
                 retry_later(v, REASON_NO_WORKER, v->detail);
                 return;
         }

@@ -85,8 +85,9 @@ struct worker_op worker_op_make(enum worker_op_code code, struct address target,
         };
 }
 
-bool worker_error_is_transient(int error) {
-        return error == -EPIPE || error == -ECONNREFUSED || error == -ENOMEM || error == -EAGAIN || error == -EMFILE;
+bool worker_reply_is_transient(const struct worker_reply *reply) {
+        return reply->reason == 0 && (reply->error == -EPIPE || reply->error == -ECONNREFUSED ||
+                                      reply->error == -EAGAIN || reply->error == -EMFILE);
 }
 
 static struct lane *lane_get(struct worker_link *l, struct address pf) {

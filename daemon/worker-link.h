@@ -46,8 +46,8 @@ struct worker_link *worker_link_free(struct worker_link *l);
 /* Queues a copy of the operation. 0 or -ENOMEM. */
 int worker_link_submit(struct worker_link *l, const struct worker_op *op);
 
-/* True if such an error says that the worker, not the device, was the trouble: worth another try. */
-bool worker_error_is_transient(int error);
+/* True if the reply says that the worker, not the device, was the trouble: worth another try. */
+bool worker_reply_is_transient(const struct worker_reply *reply);
 
 /* An operation without fds and values. */
 struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf, worker_done done,
