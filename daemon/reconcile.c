@@ -77,13 +77,12 @@ static bool all_settled(struct manager *m) {
 static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         struct manager *m = userdata;
         uint64_t now;
-        static uint64_t deadline;
 
         sd_event_now(m->event, CLOCK_MONOTONIC, &now);
-        if (deadline == 0)
-                deadline = now + READY_USEC;
+        if (m->ready_until == 0)
+                m->ready_until = now + READY_USEC;
         bool settled = all_settled(m);
-        if (!settled && now < deadline) {
+        if (!settled && now < m->ready_until) {
                 sd_event_source_set_time_relative(s, SETTLE_USEC);
                 return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
         }

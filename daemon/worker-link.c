@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define GROW_USEC 5000ULL
+#define GROW_USEC 20000ULL
 #define IDLE_USEC (30ULL * 1000000ULL) /* a spare worker without work for this long is let go */
 
 struct entry {

@@ -70,11 +70,31 @@ def write_policy(policy):
         f.write(policy if isinstance(policy, str) else json.dumps(policy, indent=2))
 
 
+def stacks():
+    """Where the daemon and its workers are in the kernel: what a hang looks like."""
+    out = []
+    for pid in run("pgrep", "vfctld", check=False).stdout.split():
+        for name in ("cmdline", "wchan", "syscall", "stack"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", encoding="utf-8") as f:
+                out.append(f"{pid} {name}: {f.read()}".replace("\0", " "))
+    return "\n".join(out)
+
+
+def systemctl(verb, unit="vfctld", seconds=45):
+    """Starts or restarts a unit; if that takes too long, says where everybody hangs."""
+    job = subprocess.Popen(["systemctl", verb, unit])
+    try:
+        status = job.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"systemctl {verb} {unit} takes more than {seconds} s\n{stacks()}") from None
+    assert status == 0, f"systemctl {verb} {unit}: status {status}"
+
+
 def start(policy=None):
     write_policy(POLICY if policy is None else policy)
     run("systemctl", "daemon-reload")
     run("systemctl", "start", "vfctld-worker.socket")
-    run("systemctl", "start", "vfctld", timeout=120)
+    systemctl("start")
 
 
 def journal():
@@ -199,7 +219,7 @@ def main(tests):
         except BaseException:  # a test that hangs is ended by its deadlines; whatever comes is a failure
             failed += 1
             print(f"FAIL {test.__name__} ({time.monotonic() - begun:.1f} s)\n{traceback.format_exc()}", flush=True)
-            print(journal()[-3000:], flush=True)
+            print(journal()[-3000:], stacks(), flush=True)
         else:
             passed += 1
             print(f"ok   {test.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)

@@ -178,7 +178,7 @@ def test_vm_that_dies_while_the_daemon_is_down():
     vm = vms["web2"] = VM("red", RED, "web2")
     run("systemctl", "stop", "vfctld")
     vms.pop("web2").end()
-    run("systemctl", "start", "vfctld", timeout=120)
+    lab.systemctl("start")
     wait_for(lambda: ready(vm.address), 30, "reclaimed")
     assert [l["vm"] for l in listing("leases")] == ["db1"]
 
@@ -315,7 +315,7 @@ def test_forced_iommufd_fence():
         f.write("[Service]\nExecStart=\nExecStart=/usr/sbin/vfctld --fence iommufd\n")
     run("systemctl", "daemon-reload")
     run("systemctl", "stop", "vfctld")
-    run("systemctl", "start", "vfctld", timeout=120)
+    lab.systemctl("start")
     wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 60, "all ready")
     assert json.loads(vfctl("status", "--json").stdout)["status"]["fence_backend"] == "iommufd"
     for v in listing("vfs"):
@@ -323,7 +323,7 @@ def test_forced_iommufd_fence():
     assert len({lab.page_table(v["address"]) for v in listing("vfs")}) == len(listing("vfs"))
     vm = VM("red", RED, "web4")
     assert vm.pci() == [(0x8086, 0x10ca)]
-    run("systemctl", "restart", "vfctld", timeout=120)
+    lab.systemctl("restart")
     assert vm.qmp("query-status")["status"] == "running"
     assert len(listing("vfs", state="ready")) == 17
     vm.end()
