@@ -2,11 +2,10 @@
 /* Which VFs a request gets. Pure and deterministic. */
 
 #include "policy/allocate.h"
+#include "common/macro.h"
 #include "common/text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Not only guest RAM is pinned: option ROMs and video memory are mapped too. */
@@ -15,27 +14,29 @@
 uint64_t allocate_memlock_need(uint64_t memory, enum hand_off hand_off, size_t n_vfs) {
         uint64_t times = hand_off == HAND_OFF_FD ? n_vfs : 1, need;
 
-        if (__builtin_mul_overflow(memory, times, &need) || __builtin_add_overflow(need, MEMLOCK_SLACK, &need))
+        if (__builtin_mul_overflow(memory, times, &need) ||
+            __builtin_add_overflow(need, MEMLOCK_SLACK, &need))
                 return UINT64_MAX;
         return need;
 }
 
-/* VFs that the tenant has of the pool now; those of leases that end count until they are back. */
-static unsigned used_by(const char *tenant, const char *pool, const struct lease *const *leases, size_t n, char *vms,
-                        size_t size) {
-        unsigned used = 0;
-        size_t at = 0;
+/* VFs that the tenant has of the pool now; those of leases that end count until they are back. vms: ": web1,
+ * web2" */
+static size_t used_by(const char *tenant, const char *pool, const struct lease *const *leases, size_t n,
+                      char *vms, size_t size) {
+        size_t used = 0, at = 0;
+        bool cut = false;
 
         vms[0] = '\0';
         for (size_t i = 0; i < n; i++) {
                 if (strcmp(leases[i]->tenant, tenant) != 0 || strcmp(leases[i]->pool, pool) != 0)
                         continue;
-                used += (unsigned) leases[i]->n_vfs;
-                int len = snprintf(vms + at, size - at, "%s%s", at ? ", " : ": ", leases[i]->vm);
-                if (len > 0 && (size_t) len < size - at)
-                        at += (size_t) len;
-                else
-                        vms[at] = '\0';
+                used += leases[i]->n_vfs;
+                const char *name = leases[i]->vm;
+                if (cut)
+                        continue;
+                cut = at + strlen(name) + sizeof(", , ...") > size;
+                at += (size_t) snprintf(vms + at, size - at, "%s%s", at ? ", " : ": ", cut ? "..." : name);
         }
         return used;
 }
@@ -44,81 +45,81 @@ static unsigned used_by(const char *tenant, const char *pool, const struct lease
 struct candidate {
         const struct pf *pf;
         size_t next;
+        size_t ready;
         size_t load;
 };
 
-static bool is_taken(const struct vf *vf) {
-        return vf->state == VF_LEASING || vf->state == VF_LEASED || vf->state == VF_RECLAIMING;
+static struct candidate candidate_of(const struct pf *pf) {
+        struct candidate c = { .pf = pf };
+
+        for (size_t i = 0; i < pf->n_vfs; i++) {
+                enum vf_state s = pf->vfs[i]->state;
+
+                c.ready += s == VF_READY;
+                c.load += s == VF_LEASING || s == VF_LEASED || s == VF_RECLAIMING;
+        }
+        return c;
 }
 
-static size_t find_candidates(const struct inventory *inv, size_t pool, struct candidate *ret, size_t *n_ready) {
+/* a goes before b. */
+static bool is_better(const struct candidate *a, const struct candidate *b, enum placement placement) {
+        if (placement == PLACEMENT_SPREAD && a->load != b->load)
+                return a->load < b->load;
+        return address_compare(a->pf->address, b->pf->address) < 0;
+}
+
+/* The best PFs of the pool, best first. A request for n VFs never gets to more than the n best, so more are
+ * not kept. */
+static size_t find_candidates(const struct inventory *inv, size_t pool, enum placement placement,
+                              struct candidate ret[ACQUIRE_COUNT_MAX], size_t *n_ready) {
         size_t n = 0;
 
         *n_ready = 0;
         for (size_t i = 0; i < inv->n_pfs; i++) {
-                const struct pf *pf = inv->pfs[i];
-                struct candidate c = { .pf = pf };
-                size_t ready = 0;
-
-                if (pf->pool != (int) pool || pf->stuck)
+                if (inv->pfs[i]->pool != (int) pool || inv->pfs[i]->stuck)
                         continue;
-                for (size_t j = 0; j < pf->n_vfs; j++) {
-                        ready += pf->vfs[j]->state == VF_READY;
-                        c.load += is_taken(pf->vfs[j]);
-                }
-                *n_ready += ready;
-                if (ready > 0)
-                        ret[n++] = c;
+                struct candidate c = candidate_of(inv->pfs[i]);
+                size_t at = n;
+
+                *n_ready += c.ready;
+                while (at > 0 && is_better(&c, &ret[at - 1], placement))
+                        at--;
+                if (c.ready == 0 || at == ACQUIRE_COUNT_MAX)
+                        continue;
+                n = MIN(n + 1, (size_t) ACQUIRE_COUNT_MAX);
+                memmove(ret + at + 1, ret + at, (n - at - 1) * sizeof(*ret));
+                ret[at] = c;
         }
         return n;
 }
 
-static struct vf *take_next(struct candidate *c) {
-        while (c->next < c->pf->n_vfs) {
-                struct vf *vf = c->pf->vfs[c->next++];
-
-                if (vf->state == VF_READY) {
-                        c->load++;
-                        return vf;
-                }
-        }
-        return NULL;
-}
-
-/* The next VF: of the first PF that has one (pack), or of the one with the least load (spread). PFs come by address, so ties go
- * to the lowest. */
 static struct vf *pick(struct candidate *c, size_t n, enum placement placement) {
-        for (;;) {
-                struct candidate *best = NULL;
+        struct candidate *best = NULL;
 
-                for (size_t i = 0; i < n; i++)
-                        if (c[i].next < c[i].pf->n_vfs &&
-                            (!best || (placement == PLACEMENT_SPREAD && c[i].load < best->load)))
-                                best = &c[i];
-                if (!best)
-                        return NULL;
-                struct vf *vf = take_next(best);
-                if (vf)
-                        return vf;
-        }
+        for (size_t i = 0; i < n; i++)
+                if (c[i].ready > 0 && (!best || is_better(&c[i], best, placement)))
+                        best = &c[i];
+        if (!best)
+                return NULL;
+        while (best->pf->vfs[best->next]->state != VF_READY)
+                best->next++;
+        best->ready--;
+        best->load++;
+        return best->pf->vfs[best->next++];
 }
 
-static int choose(const struct policy *policy, const struct inventory *inv, const struct grant *g, unsigned count,
-                  struct allocation *ret, char *detail, size_t size) {
-        struct candidate *c = calloc(inv->n_pfs ? inv->n_pfs : 1, sizeof(*c));
-        size_t n_ready;
+static int choose(const struct policy *policy, const struct inventory *inv, const struct grant *g,
+                  unsigned count, struct allocation *ret, char *detail, size_t size) {
+        enum placement placement = policy->pools[g->pool].placement;
+        struct candidate c[ACQUIRE_COUNT_MAX];
+        size_t n_ready, n = find_candidates(inv, g->pool, placement, c, &n_ready);
 
-        if (!c)
-                return REASON_LIMIT;
-        size_t n = find_candidates(inv, g->pool, c, &n_ready);
         if (n_ready < count) {
-                free(c);
                 snprintf(detail, size, "%zu of %u VFs ready", n_ready, count);
                 return REASON_POOL_EMPTY;
         }
         for (ret->n_vfs = 0; ret->n_vfs < count; ret->n_vfs++)
-                ret->vfs[ret->n_vfs] = pick(c, n, policy->pools[g->pool].placement);
-        free(c);
+                ret->vfs[ret->n_vfs] = pick(c, n, placement);
         return REASON_NONE;
 }
 
@@ -131,19 +132,20 @@ static int choose_hand_off(const struct inventory *inv, enum hand_off wish, enum
         return inv->can_node ? REASON_NONE : REASON_NO_NODE_HANDOFF;
 }
 
-static int check_memlock(const struct tenant *t, const struct request *r, enum hand_off hand_off, char *detail,
-                         size_t size) {
+static int check_memlock(const struct tenant *t, const struct request *r, enum hand_off hand_off,
+                         char *detail, size_t size) {
         uint64_t need = allocate_memlock_need(r->memory, hand_off, r->count);
 
         if (r->memory == 0 || t->memlock == 0 || need <= t->memlock)
                 return REASON_NONE;
-        snprintf(detail, size, "needs %s (%llu bytes), the policy allows %s", SIZE_STR(need), (unsigned long long) need,
-                 SIZE_STR(t->memlock));
+        snprintf(detail, size, "needs %s (%llu bytes), the policy allows %s (%llu bytes)", SIZE_STR(need),
+                 (unsigned long long) need, SIZE_STR(t->memlock), (unsigned long long) t->memlock);
         return REASON_MEMLOCK;
 }
 
-int allocate(const struct policy *policy, const struct inventory *inventory, const struct lease *const *leases,
-             size_t n_leases, const struct request *request, struct allocation *ret, char *detail, size_t size) {
+int allocate(const struct policy *policy, const struct inventory *inventory,
+             const struct lease *const *leases, size_t n_leases, const struct request *request,
+             struct allocation *ret, char *detail, size_t size) {
         const struct tenant *t = policy_find_tenant(policy, request->tenant);
         int pool = policy_find_pool(policy, request->pool), r;
         char vms[256];
@@ -168,9 +170,9 @@ int allocate(const struct policy *policy, const struct inventory *inventory, con
                 r = check_memlock(t, request, a.hand_off, detail, size);
         if (r != REASON_NONE)
                 return r;
-        unsigned used = used_by(t->name, request->pool, leases, n_leases, vms, sizeof(vms));
+        size_t used = used_by(t->name, request->pool, leases, n_leases, vms, sizeof(vms));
         if (used + request->count > g->quota) {
-                snprintf(detail, size, "quota %u, in use %u%s", g->quota, used, vms);
+                snprintf(detail, size, "quota %u, in use %zu%s", g->quota, used, vms);
                 return REASON_QUOTA;
         }
         r = choose(policy, inventory, g, request->count, &a, detail, size);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void error_put(struct context *c, struct json_position at, const char *path, const char *message) {
+static void put(struct context *c, const char *file, struct json_position at, const char *path,
+                const char *message) {
         struct policy_errors *e = c->errors;
         struct policy_error *items = reallocarray(e->items, e->n + 1, sizeof(*items));
         struct policy_error *p;
@@ -19,19 +20,41 @@ void error_put(struct context *c, struct json_position at, const char *path, con
         }
         e->items = items;
         p = &items[e->n++];
-        *p = (struct policy_error){ strdup(c->source ? c->source->file : ""), at, strdup(path), strdup(message) };
+        *p = (struct policy_error){ strdup(file), at, strdup(path), strdup(message) };
         if (!p->file || !p->path || !p->message)
                 c->no_memory = true;
 }
 
+void error_put(struct context *c, struct json_position at, const char *path, const char *message) {
+        if (c->errors->n >= ERRORS_MAX)
+                c->too_many = true;
+        else
+                put(c, c->source ? c->source->file : "", at, path, message);
+}
+
+struct json_position error_place(const struct policy_source *source, const char *path, bool key) {
+        struct json_position at = json_locate(source->text, source->size, path, key);
+        _cleanup_free_ char *parent = at.line == 0 ? strdup(path) : NULL;
+
+        while (at.line == 0 && parent && parent[0]) {
+                *strrchr(parent, '/') = '\0';
+                at = json_locate(source->text, source->size, parent, false);
+        }
+        return at;
+}
+
 void error_at(struct context *c, const char *path, bool key, const char *format, ...) {
-        char message[400];
+        char message[480];
         va_list ap;
 
+        if (c->errors->n >= ERRORS_MAX) {
+                c->too_many = true;
+                return;
+        }
         va_start(ap, format);
         vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
-        error_put(c, json_locate(c->source->text, c->source->size, path, key), path, message);
+        error_put(c, error_place(c->source, path, key), path, message);
 }
 
 static size_t file_rank(const char *file, const struct policy_source *sources, size_t n) {
@@ -57,14 +80,33 @@ static int compare(const void *a, const void *b, void *arg) {
                 return x->at.line < y->at.line ? -1 : 1;
         if (x->at.column != y->at.column)
                 return x->at.column < y->at.column ? -1 : 1;
-        return strcmp(x->path, y->path);
+        int r = strcmp(x->path, y->path);
+        return r ? r : strcmp(x->message, y->message);
 }
 
-void errors_sort(struct policy_errors *e, const struct policy_source *sources, size_t n) {
+void errors_finish(struct context *c, const struct policy_source *sources, size_t n) {
+        struct policy_errors *e = c->errors;
         struct order o = { sources, n };
+        char message[64];
 
         if (e->n > 1)
                 qsort_r(e->items, e->n, sizeof(*e->items), compare, &o);
+        if (!c->too_many)
+                return;
+        snprintf(message, sizeof(message), "there are more than %u errors; these come first", ERRORS_MAX);
+        put(c, n > 0 ? sources[n - 1].file : "", (struct json_position){ 0, 0 }, "", message);
+}
+
+const char *shown(const char *s, char buf[SHOWN_MAX]) {
+        size_t n = strnlen(s, 61);
+
+        if (n > 60)
+                for (n = 60; n > 0 && ((unsigned char) s[n] & 0xc0) == 0x80;)
+                        n--; /* not in the middle of a UTF-8 sequence */
+        for (size_t i = 0; i < n; i++)
+                buf[i] = (unsigned char) s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
+        memcpy(buf + n, s[n] ? "..." : "", s[n] ? 4 : 1);
+        return buf;
 }
 
 /* Levenshtein distance of two short words. */
@@ -72,7 +114,7 @@ static unsigned distance(const char *a, const char *b) {
         unsigned row[64];
         size_t la = strlen(a), lb = strlen(b);
 
-        if (la >= 63 || lb >= 63)
+        if (la >= ARRAY_SIZE(row) || lb >= ARRAY_SIZE(row))
                 return 99;
         for (size_t j = 0; j <= lb; j++)
                 row[j] = (unsigned) j;
@@ -90,17 +132,19 @@ static unsigned distance(const char *a, const char *b) {
         return row[lb];
 }
 
-const char *nearest_name(const char *given, const char *const *names, size_t n, char buf[96]) {
-        unsigned best = 3;
+void nearest_try(struct nearest *n, const char *name) {
+        unsigned d = distance(n->given, name);
 
+        /* a distance of the whole length makes any word near */
+        if (d > 2 || d >= strlen(name) || (n->name && d >= n->distance))
+                return;
+        n->name = name;
+        n->distance = d;
+}
+
+const char *nearest_hint(const struct nearest *n, char buf[96]) {
         buf[0] = '\0';
-        for (size_t i = 0; i < n; i++) {
-                unsigned d = distance(given, names[i]);
-
-                if (d < best && d < strlen(names[i])) {
-                        best = d;
-                        snprintf(buf, 96, " (did you mean \"%.60s\"?)", names[i]);
-                }
-        }
+        if (n->name)
+                snprintf(buf, 96, " (did you mean \"%.63s\"?)", n->name);
         return buf;
 }

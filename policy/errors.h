@@ -4,9 +4,14 @@
 
 #include "policy/policy.h"
 
+/* Finding the place of an error walks the file, and the daemon has one thread: a file of nothing but errors
+ * must not stop it. */
+#define ERRORS_MAX 1000U
+
 struct context {
         const struct policy_source *source; /* the file being read */
         struct policy_errors *errors;
+        bool too_many; /* some were left out */
         bool no_memory;
 };
 
@@ -16,8 +21,23 @@ void error_at(struct context *c, const char *path, bool key, const char *format,
 /* An error that has its place already. */
 void error_put(struct context *c, struct json_position at, const char *path, const char *message);
 
-/* By file in the order given, then line, then column. */
-void errors_sort(struct policy_errors *e, const struct policy_source *sources, size_t n);
+/* Where a path stands in a file; the nearest parent for names that json_locate() does not take. */
+struct json_position error_place(const struct policy_source *source, const char *path, bool key);
 
-/* " (did you mean \"quota\"?)" for the nearest of the names, or "". buf holds 96 bytes; returns buf. */
-const char *nearest_name(const char *given, const char *const *names, size_t n, char buf[96]);
+/* By file in the order given, then line, then column. Says at the end if some were left out. */
+void errors_finish(struct context *c, const struct policy_source *sources, size_t n);
+
+/* Text of a file for a message: at most 60 bytes of whole characters, '?' for control characters. Returns
+ * buf. */
+#define SHOWN_MAX 64
+const char *shown(const char *s, char buf[SHOWN_MAX]);
+#define SHOWN(s) shown(s, (char[SHOWN_MAX]){ 0 })
+
+/* The name nearest to a given one, at an edit distance of at most 2. Start with { given }. */
+struct nearest {
+        const char *given;
+        const char *name; /* NULL: none is near */
+        unsigned distance;
+};
+void nearest_try(struct nearest *n, const char *name);
+const char *nearest_hint(const struct nearest *n, char buf[96]); /* " (did you mean \"quota\"?)", or "" */

@@ -2,6 +2,7 @@
 /* From policy and inventory to steps. Pure. */
 
 #include "policy/plan.h"
+#include "policy/lease-index.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct builder {
         struct plan *plan;
         size_t size;
         const struct pf *pf;
+        struct lease_index *leases;
 };
 
 static int add(struct builder *b, const struct step *s) {
@@ -58,52 +60,37 @@ static void block(struct step *s, enum reason reason) {
         s->reason = reason;
 }
 
-static bool vf_of(const struct pf *pf, struct address a) {
-        for (size_t i = 0; i < pf->n_vfs; i++)
-                if (address_equal(pf->vfs[i]->address, a))
-                        return true;
-        return false;
-}
+/* Whoever holds a VF of the PF stands in the way of its end. */
+static int add_hits(struct step *s, const struct pf *pf, struct lease_index *leases) {
+        int r = lease_index_hits(leases, pf, &s->hits, &s->n_hits);
 
-/* Only for PFs with a leased VF is the list of leases walked at all. */
-static bool has_lease(const struct pf *pf) {
-        for (size_t i = 0; i < pf->n_vfs; i++)
-                if (pf->vfs[i]->lease[0])
-                        return true;
-        return false;
-}
-
-static int add_hits(struct step *s, const struct pf *pf, const struct lease *const *leases, size_t n_leases) {
-        if (!has_lease(pf))
-                return 0;
-        s->hits = calloc(n_leases ? n_leases : 1, sizeof(*s->hits));
-        if (!s->hits)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_leases; i++)
-                for (size_t j = 0; j < leases[i]->n_vfs; j++)
-                        if (vf_of(pf, leases[i]->vfs[j])) {
-                                s->hits[s->n_hits++] = leases[i];
-                                break;
-                        }
-        block(s, REASON_LEASED);
-        return 0;
+        if (r > 0)
+                block(s, REASON_LEASED);
+        return r < 0 ? r : 0;
 }
 
 static unsigned target_of(const struct pool *pool, const struct pf *pf) {
         return pool->vfs < pf->total_vfs ? pool->vfs : pf->total_vfs;
 }
 
-/* The VF count. A count that was refused once is not tried again by itself. */
-static int plan_count(struct builder *b, unsigned target, const struct lease *const *leases, size_t n_leases) {
+/* The VF count. A count that was refused once is not tried again by itself; and where the driver made fewer
+ * VFs than asked, destroying these to ask once more would go on for ever. */
+static int plan_count(struct builder *b, unsigned target) {
         const struct pf *pf = b->pf;
 
         if (pf->num_vfs == target)
                 return 0;
-        struct step s = pf_step(pf, pf->num_vfs == 0 ? STEP_ENABLE : target == 0 ? STEP_DISABLE : STEP_RESIZE, target);
-        if (target == pf->failed_num_vfs)
-                block(&s, pf->reason);
-        if (s.destructive && add_hits(&s, pf, leases, n_leases) < 0)
+        bool refused = target == pf->failed_num_vfs;
+        bool fewer = refused && pf->reason == REASON_FEWER_VFS;
+        struct step s = pf_step(pf,
+                                pf->num_vfs == 0 || fewer ? STEP_ENABLE
+                                : target == 0             ? STEP_DISABLE
+                                                          : STEP_RESIZE,
+                                target);
+        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
                 return -ENOMEM;
+        if (refused)
+                block(&s, pf->reason != REASON_NONE ? pf->reason : REASON_NUMVFS_FAILED);
         int r = add(b, &s);
         if (r < 0)
                 free(s.hits);
@@ -135,7 +122,7 @@ static int plan_vf(struct builder *b, const struct vf *vf) {
         return add(b, &s);
 }
 
-static int plan_pf(struct builder *b, const struct policy *policy, const struct lease *const *leases, size_t n_leases) {
+static int plan_pf(struct builder *b, const struct policy *policy) {
         const struct pf *pf = b->pf;
         int r = 0;
 
@@ -145,23 +132,26 @@ static int plan_pf(struct builder *b, const struct policy *policy, const struct 
                 struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
 
                 s.from = s.to = 0;
+                if (pf->num_vfs > 0 && pf->num_vfs == pf->failed_num_vfs && pf->reason != REASON_NONE)
+                        block(&s, pf->reason);
                 r = add(b, &s);
         }
         if (r >= 0)
-                r = plan_count(b, target_of(&policy->pools[pf->pool], pf), leases, n_leases);
+                r = plan_count(b, target_of(&policy->pools[pf->pool], pf));
         for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
                 r = plan_vf(b, pf->vfs[i]);
         return r;
 }
 
-int plan_make(const struct policy *policy, const struct inventory *inventory, const struct lease *const *leases,
-              size_t n_leases, struct plan *ret) {
+int plan_make(const struct policy *policy, const struct inventory *inventory,
+              const struct lease *const *leases, size_t n_leases, struct plan *ret) {
         struct plan plan = { 0 };
-        struct builder b = { .plan = &plan };
+        _cleanup_(lease_index_done) struct lease_index index = { .leases = leases, .n = n_leases };
+        struct builder b = { .plan = &plan, .leases = &index };
 
         for (size_t i = 0; i < inventory->n_pfs; i++) {
                 b.pf = inventory->pfs[i];
-                int r = plan_pf(&b, policy, leases, n_leases);
+                int r = plan_pf(&b, policy);
 
                 if (r < 0) {
                         plan_done(&plan);
@@ -188,7 +178,7 @@ const char *step_describe(const struct step *s, char *buf, size_t size) {
                 snprintf(buf, size, "keep host drivers off new VFs of %s", a);
                 break;
         case STEP_ENABLE:
-                snprintf(buf, size, "enable %u VFs on %s", s->to, a);
+                snprintf(buf, size, "enable %u VFs on %s (now %u)", s->to, a, s->from);
                 break;
         case STEP_RESIZE:
                 snprintf(buf, size, "destroy the %u VFs of %s and enable %u", s->from, a, s->to);
@@ -197,7 +187,8 @@ const char *step_describe(const struct step *s, char *buf, size_t size) {
                 snprintf(buf, size, "destroy the %u VFs of %s", s->from, a);
                 break;
         case STEP_BIND:
-                snprintf(buf, size, "%s %s to its VFIO driver", s->destructive ? "move from its host driver" : "bind", a);
+                snprintf(buf, size, "%s %s to its VFIO driver",
+                         s->destructive ? "move from its host driver" : "bind", a);
                 break;
         case STEP_FENCE:
                 snprintf(buf, size, "fence %s", a);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What has to change so that the hardware is as the policy says. Pure: a list of steps, nothing is done here. */
+/* What has to change so that the hardware is as the policy says. Pure: a list of steps, nothing is done here.
+ */
 
 #include "policy/policy.h"
 
@@ -31,10 +32,10 @@ struct plan {
         size_t n_steps;
 };
 
-/* 0 and *ret (plan_done() frees it), or -ENOMEM. Steps are ordered by PF address, then by what must come first. A PF with
- * pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. */
-int plan_make(const struct policy *policy, const struct inventory *inventory, const struct lease *const *leases,
-              size_t n_leases, struct plan *ret);
+/* 0 and *ret (plan_done() frees it), or -ENOMEM. Steps are ordered by PF address, then by what must come
+ * first. A PF with pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. */
+int plan_make(const struct policy *policy, const struct inventory *inventory,
+              const struct lease *const *leases, size_t n_leases, struct plan *ret);
 void plan_done(struct plan *p);
 
 const char *step_kind_to_string(enum step_kind k); /* "autoprobe", "enable", … */

@@ -77,8 +77,9 @@ static bool class_agrees(enum pool_class c, uint32_t pci_class) {
 static bool selector_agrees(const struct selector *s, const struct pf *pf) {
         return (!s->address || address_glob(s->address, pf->address)) &&
                (!s->driver || strcmp(s->driver, pf->driver) == 0) &&
-               (!s->netdev || strcmp(s->netdev, pf->netdev) == 0) && (s->vendor < 0 || s->vendor == pf->vendor) &&
-               (s->device < 0 || s->device == pf->device) && (s->numa_node == -2 || s->numa_node == pf->numa_node);
+               (!s->netdev || strcmp(s->netdev, pf->netdev) == 0) &&
+               (s->vendor < 0 || s->vendor == pf->vendor) && (s->device < 0 || s->device == pf->device) &&
+               (s->numa_node == -2 || s->numa_node == pf->numa_node);
 }
 
 int policy_pool_of(const struct policy *p, const struct pf *pf) {

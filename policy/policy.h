@@ -40,8 +40,8 @@ struct pool {
 
 /* A user or group as written: a name (id resolved by the daemon at load) or a number. */
 struct principal {
-        char *name;    /* NULL if written as a number */
-        uint32_t id;   /* valid if resolved */
+        char *name;  /* NULL if written as a number */
+        uint32_t id; /* valid if resolved */
         bool resolved;
 };
 
@@ -59,11 +59,25 @@ struct tenant {
         size_t n_grants;
 };
 
+enum fault_action {
+        FAULT_ACTION_LOG,
+        FAULT_ACTION_QUARANTINE,
+        _FAULT_ACTION_MAX,
+};
+
+/* What is to follow from faults of one VF: `limit` of them within `seconds`. */
+struct fault_rule {
+        uint32_t limit; /* 0: no rule */
+        uint32_t seconds;
+        enum fault_action action;
+};
+
 struct policy {
         struct pool *pools; /* in the order of the files: the first that selects a PF has it */
         size_t n_pools;
         struct tenant *tenants;
         size_t n_tenants;
+        struct fault_rule dma_faults;
 };
 
 struct policy_source {
@@ -83,9 +97,10 @@ struct policy_errors {
         size_t n;
 };
 
-/* Parses and merges the sources. 0 and *ret; -EINVAL with at least one error; -ENOMEM. All errors are collected, not only
- * the first. errors must be zeroed by the caller and freed with policy_errors_done(). */
-int policy_parse(const struct policy_source *sources, size_t n, struct policy **ret, struct policy_errors *errors);
+/* Parses and merges the sources. 0 and *ret; -EINVAL with at least one error; -ENOMEM. All errors are
+ * collected, not only the first. errors must be zeroed by the caller and freed with policy_errors_done(). */
+int policy_parse(const struct policy_source *sources, size_t n, struct policy **ret,
+                 struct policy_errors *errors);
 
 struct policy *policy_free(struct policy *p);
 DEFINE_CLEANUP(struct policy *, policy_free)

@@ -3,7 +3,6 @@
 
 #include "policy/value.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,27 +16,29 @@ void path_join(char ret[PATH_MAX_LEN], const char *path, const char *key) {
                         ret[n++] = *key == '~' ? '0' : '1';
                 } else
                         ret[n++] = *key;
+        if (*key) /* cut: not in the middle of a UTF-8 sequence */
+                for (; n > 0 && ((unsigned char) *key & 0xc0) == 0x80; key--)
+                        n--;
         ret[n < PATH_MAX_LEN ? n : PATH_MAX_LEN - 1] = '\0';
 }
 
 void path_index(char ret[PATH_MAX_LEN], const char *path, size_t index) {
-        snprintf(ret, PATH_MAX_LEN, "%.480s/%zu", path, index);
+        char number[24];
+
+        snprintf(number, sizeof(number), "%zu", index);
+        path_join(ret, path, number);
 }
 
-const char *value_kind(const json_t *v) {
-        static _Thread_local char bufs[4][96];
-        static _Thread_local unsigned turn;
-        char *buf = bufs[turn++ % 4];
-
+const char *value_found(const json_t *v, char buf[FOUND_MAX]) {
         switch (json_typeof(v)) {
         case JSON_STRING:
-                snprintf(buf, 96, "the string \"%.60s\"", json_string_value(v));
+                snprintf(buf, FOUND_MAX, "the string \"%s\"", SHOWN(json_string_value(v)));
                 return buf;
         case JSON_INTEGER:
-                snprintf(buf, 96, "the number %" JSON_INTEGER_FORMAT, json_integer_value(v));
+                snprintf(buf, FOUND_MAX, "the number %" JSON_INTEGER_FORMAT, json_integer_value(v));
                 return buf;
         case JSON_REAL:
-                return "a number that is not whole";
+                return "a number with a point or an exponent";
         case JSON_OBJECT:
                 return "an object";
         case JSON_ARRAY:
@@ -52,6 +53,20 @@ const char *value_kind(const json_t *v) {
         return "null";
 }
 
+/* "a" or "b" or "c" */
+static const char *one_of(const char *const *words, size_t n, char buf[128]) {
+        size_t at = 0;
+
+        buf[0] = '\0';
+        for (size_t i = 0; i < n && at < 128; i++)
+                at += (size_t) snprintf(buf + at, 128 - at, "%s\"%s\"",
+                                        i == 0       ? ""
+                                        : i == n - 1 ? " or "
+                                                     : ", ",
+                                        words[i]);
+        return buf;
+}
+
 static bool is_one_of(const char *s, const char *const *names, size_t n) {
         for (size_t i = 0; i < n; i++)
                 if (strcmp(names[i], s) == 0)
@@ -59,14 +74,25 @@ static bool is_one_of(const char *s, const char *const *names, size_t n) {
         return false;
 }
 
+static void unknown_key(struct context *c, const char *path, const char *key, const char *const *keys,
+                        size_t n) {
+        struct nearest near = { key };
+        char hint[96], all[128];
+
+        for (size_t i = 0; i < n; i++)
+                nearest_try(&near, keys[i]);
+        error_at(c, path, true, "unknown key \"%s\"; expected %s%s", SHOWN(key), one_of(keys, n, all),
+                 nearest_hint(&near, hint));
+}
+
 bool value_object(struct context *c, const char *path, json_t *v, const char *const *keys, size_t n_keys,
                   const char *const *later, size_t n_later) {
-        char member[PATH_MAX_LEN], hint[96];
+        char member[PATH_MAX_LEN];
         const char *key;
         json_t *i;
 
         if (!json_is_object(v)) {
-                error_at(c, path, false, "found %s; expected an object", value_kind(v));
+                error_at(c, path, false, "found %s; expected an object", FOUND(v));
                 return false;
         }
         json_object_foreach(v, key, i) {
@@ -74,11 +100,21 @@ bool value_object(struct context *c, const char *path, json_t *v, const char *co
                         continue;
                 path_join(member, path, key);
                 if (is_one_of(key, later, n_later))
-                        error_at(c, member, true, "\"%s\" is not supported by this version, and would not be enforced", key);
+                        error_at(c, member, true,
+                                 "\"%s\" is not supported by this version, and would not be enforced", key);
                 else
-                        error_at(c, member, true, "unknown key \"%.60s\"%s", key, nearest_name(key, keys, n_keys, hint));
+                        unknown_key(c, member, key, keys, n_keys);
         }
         return true;
+}
+
+json_t *value_required(struct context *c, const char *path, json_t *object, const char *key,
+                       const char *expected) {
+        json_t *v = json_object_get(object, key);
+
+        if (!v)
+                error_at(c, path, false, "\"%s\" is missing; expected %s", key, expected);
+        return v;
 }
 
 bool value_int(struct context *c, const char *path, json_t *object, const char *key, int64_t min, int64_t max,
@@ -90,89 +126,96 @@ bool value_int(struct context *c, const char *path, json_t *object, const char *
                 return false;
         if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max) {
                 path_join(member, path, key);
-                error_at(c, member, false, "found %s; expected a number from %lld to %lld", value_kind(v), (long long) min,
-                         (long long) max);
+                error_at(c, member, false, "found %s; expected a number from %lld to %lld", FOUND(v),
+                         (long long) min, (long long) max);
                 return false;
         }
         *ret = json_integer_value(v);
         return true;
 }
 
-/* A plain non-empty string of at most max bytes without control characters. NULL: absent, or reported. */
-static const char *plain_text(struct context *c, const char *member, json_t *v, size_t max, const char *expected) {
-        if (!v)
-                return NULL;
+bool text_is_plain(const json_t *v, size_t max, const char * not ) {
         const char *s = json_string_value(v);
-        bool good = s && s[0] && strlen(s) == json_string_length(v) && strlen(s) <= max;
 
-        for (const char *p = s; good && *p; p++)
-                good = !iscntrl((unsigned char) *p) && *p != '/';
-        if (good)
-                return s;
-        error_at(c, member, false, "found %s; expected %s", value_kind(v), expected);
-        return NULL;
+        if (!s || !s[0] || json_string_length(v) > max || strlen(s) != json_string_length(v))
+                return false;
+        for (; *s; s++)
+                if ((unsigned char) *s < 0x20 || *s == 0x7f || strchr(not, *s))
+                        return false;
+        return true;
 }
 
-static void keep(struct context *c, const char *s, char **ret) {
-        *ret = strdup(s);
+static void keep(struct context *c, const json_t *v, char **ret) {
+        *ret = strdup(json_string_value(v));
         c->no_memory = c->no_memory || !*ret;
 }
 
-void value_text(struct context *c, const char *path, json_t *object, const char *key, size_t max, char **ret) {
-        char member[PATH_MAX_LEN], expected[64];
-
-        path_join(member, path, key);
-        snprintf(expected, sizeof(expected), "a name of 1 to %zu bytes", max);
-        const char *s = plain_text(c, member, json_object_get(object, key), max, expected);
-        if (s)
-                keep(c, s, ret);
-}
-
-/* Only what can ever match a PCI address. */
-void value_glob(struct context *c, const char *path, json_t *object, const char *key, char **ret) {
-        static const char expected[] = "a PCI address like \"0000:3b:00.0\"; '*' and '?' stand for the rest";
+static void refuse(struct context *c, const char *path, const char *key, const json_t *v,
+                   const char *expected) {
         char member[PATH_MAX_LEN];
 
         path_join(member, path, key);
-        const char *s = plain_text(c, member, json_object_get(object, key), 31, expected);
-        if (!s)
-                return;
-        if (strspn(s, "0123456789abcdefABCDEF:.*?") != strlen(s))
-                error_at(c, member, false, "found the string \"%s\"; expected %s", s, expected);
-        else
-                keep(c, s, ret);
+        error_at(c, member, false, "found %s; expected %s", FOUND(v), expected);
+}
+
+void value_text(struct context *c, const char *path, json_t *object, const char *key, size_t max,
+                char **ret) {
+        json_t *v = json_object_get(object, key);
+        char expected[64];
+
+        snprintf(expected, sizeof(expected), "a name of 1 to %zu bytes without '/'", max);
+        if (v && text_is_plain(v, max, "/"))
+                keep(c, v, ret);
+        else if (v)
+                refuse(c, path, key, v, expected);
+}
+
+/* Only what can match: a whole address as the kernel spells it, or one with wildcards. */
+static bool is_glob(const char *s) {
+        struct address a;
+
+        if (s[strspn(s, "0123456789abcdefABCDEF:.*?")])
+                return false;
+        return strpbrk(s, "*?") || (address_parse(s, &a) == 0 && address_glob(s, a));
+}
+
+void value_glob(struct context *c, const char *path, json_t *object, const char *key, char **ret) {
+        json_t *v = json_object_get(object, key);
+
+        if (v && text_is_plain(v, 31, "/") && is_glob(json_string_value(v)))
+                keep(c, v, ret);
+        else if (v)
+                refuse(c, path, key, v,
+                       "a PCI address with its domain, like \"0000:3b:00.0\", in which '*' and '?' may stand for the rest");
 }
 
 void value_hex16(struct context *c, const char *path, json_t *object, const char *key, int *ret) {
-        static const char expected[] = "a hexadecimal id like \"8086\"";
-        char member[PATH_MAX_LEN];
-        uint64_t v;
+        json_t *v = json_object_get(object, key);
+        const char *s = v && text_is_plain(v, 6, "") ? json_string_value(v) : NULL;
+        uint64_t id;
 
-        path_join(member, path, key);
-        const char *s = plain_text(c, member, json_object_get(object, key), 6, expected);
-        if (!s)
+        if (!v)
                 return;
-        if (parse_u64(s, 16, &v) < 0 || v > 0xffff)
-                error_at(c, member, false, "found the string \"%s\"; expected %s", s, expected);
+        if (s && parse_u64(s, 16, &id) == 0 && strlen(strpbrk(s, "xX") ? s + 2 : s) <= 4)
+                *ret = (int) id;
         else
-                *ret = (int) v;
+                refuse(c, path, key, v, "one to four hexadecimal digits, like \"8086\" or \"0x8086\"");
 }
 
-int value_word(struct context *c, const char *path, json_t *object, const char *key, const char *const *words, size_t n) {
+int value_word(struct context *c, const char *path, json_t *object, const char *key, const char *const *words,
+               size_t n) {
         json_t *v = json_object_get(object, key);
-        char member[PATH_MAX_LEN], hint[96] = "", expected[128] = "";
-        size_t at = 0;
+        char all[128], hint[96], expected[256];
 
         if (!v)
                 return -1;
+        struct nearest near = { json_is_string(v) ? json_string_value(v) : "" };
         for (size_t i = 0; i < n; i++) {
-                if (json_is_string(v) && strcmp(json_string_value(v), words[i]) == 0)
+                if (json_is_string(v) && strcmp(near.given, words[i]) == 0)
                         return (int) i;
-                at += (size_t) snprintf(expected + at, sizeof(expected) - at, "%s\"%s\"", i ? " or " : "", words[i]);
+                nearest_try(&near, words[i]);
         }
-        path_join(member, path, key);
-        if (json_is_string(v))
-                nearest_name(json_string_value(v), words, n, hint);
-        error_at(c, member, false, "found %s; expected %s%s", value_kind(v), expected, hint);
+        snprintf(expected, sizeof(expected), "%s%s", one_of(words, n, all), nearest_hint(&near, hint));
+        refuse(c, path, key, v, expected);
         return -1;
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a line, with the
+ * files' names without directory; 0: valid, 1: not. A program for test-schema.py, not a test by itself. */
+
+#include "common/limits.h"
+#include "common/macro.h"
+#include "policy/policy.h"
+
+#include <string.h>
+
+static char *read_all(const char *path, size_t *ret_size) {
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        char *text = malloc(POLICY_FILE_MAX + 2U);
+
+        if (!f || !text) {
+                fprintf(stderr, "%s: cannot read\n", path);
+                exit(2);
+        }
+        *ret_size = fread(text, 1, POLICY_FILE_MAX + 2U, f);
+        return text;
+}
+
+int main(int argc, char *argv[]) {
+        struct policy_source *sources = calloc((size_t) argc, sizeof(*sources));
+        struct policy_errors errors = { 0 };
+        _cleanup_(policy_freep) struct policy *p = NULL;
+
+        if (!sources)
+                return 2;
+        for (int i = 1; i < argc; i++) {
+                const char *slash = strrchr(argv[i], '/');
+
+                sources[i - 1].file = slash ? slash + 1 : argv[i];
+                sources[i - 1].text = read_all(argv[i], &sources[i - 1].size);
+        }
+        int r = policy_parse(sources, (size_t) argc - 1, &p, &errors);
+        for (size_t i = 0; i < errors.n; i++) {
+                const struct policy_error *e = &errors.items[i];
+
+                printf("%s:%d:%d: %s: %s\n", e->file, e->at.line, e->at.column, e->path, e->message);
+        }
+        policy_errors_done(&errors);
+        for (int i = 1; i < argc; i++)
+                free((char *) sources[i - 1].text);
+        free(sources);
+        return r == 0 ? 0 : 1;
+}

@@ -1,0 +1,139 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The JSON Schema and the parser agree on every policy of golden/policy, and the parser's messages are the golden ones.
+
+usage: test-schema.py POLICY-CHECK SOURCE-ROOT [--update]    (--update writes the golden messages anew)
+
+A bad policy that only the parser can refuse is named in PARSER_ONLY with what a schema cannot say. A name like x.1.json, x.2.json
+is one policy of several files, given in this order.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+CHECK, ROOT = sys.argv[1], pathlib.Path(sys.argv[2])
+UPDATE = "--update" in sys.argv
+GOLDEN = ROOT / "tests/unit/golden/policy"
+SCHEMA = ROOT / "policy/policy.schema.json"
+
+PARSER_ONLY = {
+    "bytes": "lengths in bytes",
+    "duplicate-key": "a member that is there twice",
+    "memlock-overflow": "numbers in strings",
+    "merge-broken": "several files",
+    "merge-faults": "several files",
+    "merge-pool": "several files",
+    "merge-tenant": "several files",
+    "merge-unknown-pool": "several files",
+    "unknown-pool": "references",
+    "whole-reals": "1.0 is an integer to JSON Schema",
+}
+
+
+def policies(folder):
+    """Name to the files of each policy."""
+    found = {}
+    for path in sorted((GOLDEN / folder).glob("*.json")):
+        found.setdefault(re.sub(r"(\.\d+)?\.json$", "", path.name), []).append(path)
+    return found
+
+
+def load(path):
+    """The JSON text, or None if it is not even that."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+class SchemaTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        import jsonschema
+
+        schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        cls.validator = jsonschema.Draft202012Validator(schema)
+
+    def test_good(self):
+        files = [f for group in policies("good").values() for f in group]
+        self.assertGreater(len(files), 8)
+        for path in files + [ROOT / "policy/example.json"]:
+            with self.subTest(path.name):
+                self.assertEqual([e.message for e in self.validator.iter_errors(load(path))], [])
+
+    def test_bad(self):
+        for name, files in policies("bad").items():
+            documents = [load(f) for f in files]
+            if None in documents and name not in PARSER_ONLY:
+                continue  # no JSON: nothing for a schema to judge
+            valid = all(d is None or self.validator.is_valid(d) for d in documents)
+            with self.subTest(name):
+                self.assertEqual(valid, name in PARSER_ONLY, PARSER_ONLY.get(name))
+
+    def test_every_error_is_one_of_the_schema_too(self):
+        """Each member of a list in mutations.json makes a good policy bad, for the schema and for the parser alike."""
+        count = 0
+        for case in json.loads((GOLDEN / "mutations.json").read_text(encoding="utf-8")):
+            for good, values in ((True, case["good"]), (False, case["bad"])):
+                for value in values:
+                    document = json.loads((ROOT / "policy/example.json").read_text(encoding="utf-8"))
+                    *parents, last = case["path"]
+                    place = document
+                    for key in parents:
+                        place = place[key]
+                    place[last] = value
+                    text = json.dumps(document)
+                    with self.subTest(path=case["path"], value=value):
+                        self.assertEqual(self.validator.is_valid(document), good, "schema")
+                        self.assertEqual(parse(text) == 0, good, "parser")
+                    count += 1
+        self.assertGreater(count, 150)
+
+
+def parse(text):
+    return subprocess.run([CHECK, "/dev/stdin"], input=text.encode(), stdout=subprocess.DEVNULL, check=False).returncode
+
+
+class ParserTest(unittest.TestCase):
+    maxDiff = None
+
+    def run_check(self, files):
+        return subprocess.run([CHECK, *files], stdout=subprocess.PIPE, check=False, text=True, encoding="utf-8",
+                              errors="surrogateescape")
+
+    def test_good(self):
+        for name, files in policies("good").items():
+            with self.subTest(name):
+                r = self.run_check(files)
+                self.assertEqual((r.returncode, r.stdout), (0, ""))
+        r = self.run_check([ROOT / "policy/example.json"])
+        self.assertEqual((r.returncode, r.stdout), (0, ""))
+
+    def test_bad(self):
+        bad = policies("bad")
+        self.assertGreater(len(bad), 25)
+        self.assertLessEqual(set(PARSER_ONLY), set(bad))
+        for name, files in bad.items():
+            golden = GOLDEN / "bad" / f"{name}.err"
+            with self.subTest(name):
+                r = self.run_check(files)
+                self.assertEqual(r.returncode, 1)
+                if UPDATE:
+                    golden.write_text(r.stdout, encoding="utf-8", errors="surrogateescape")
+                self.assertEqual(r.stdout, golden.read_text(encoding="utf-8", errors="surrogateescape"))
+
+    def test_no_golden_file_is_left_over(self):
+        self.assertEqual({f.stem for f in (GOLDEN / "bad").glob("*.err")}, set(policies("bad")))
+
+    def test_no_source(self):
+        r = self.run_check([])
+        self.assertEqual((r.returncode, r.stdout), (1, ":0:0: : found no policy file; expected at least one\n"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
