@@ -12,6 +12,8 @@
 
 static void step_ended(struct managed_pf *p, const char *error) {
         p->busy = false;
+        if (p->dirty) /* events came meanwhile */
+                pf_rescan_soon(p);
         apply_step_ended(p->manager, p->pf.address, p->step, error);
         reconcile_soon(p->manager);
 }

@@ -130,6 +130,11 @@ static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned)
 }
 
 void pf_merge(struct managed_pf *p, struct pf *scanned) {
+        if (p->busy) {
+                p->dirty = true;
+                pf_free(scanned);
+                return;
+        }
         struct vf **old = p->pf.vfs, **now = calloc(MAX(scanned->n_vfs, (size_t) 1), sizeof(*now));
         size_t n_old = p->pf.n_vfs, n_now = 0;
         bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
@@ -189,8 +194,12 @@ void managed_pf_lost(struct managed_pf *p) {
 
 int pf_rescan(struct managed_pf *p) {
         struct pf *scanned = NULL;
-        int r = inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
 
+        if (p->busy) { /* its VFs come and go right now: the end of the step looks once */
+                p->dirty = true;
+                return 0;
+        }
+        int r = inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
         if (r == -ENODEV) {
                 reconcile_remove_pf(p->manager, p);
                 return r;

@@ -139,7 +139,7 @@ static int on_rescan(sd_event_source *s, uint64_t usec, void *userdata) {
         for (size_t i = m->inventory.n_pfs; i > 0; i--) { /* downwards: a PF may leave the array */
                 struct managed_pf *p = managed_pf(m->inventory.pfs[i - 1]);
 
-                if (p->dirty)
+                if (p->dirty && !p->busy)
                         pf_rescan(p);
         }
         return 0;

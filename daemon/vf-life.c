@@ -255,7 +255,7 @@ static void advance_reclaiming(struct managed_vf *v) {
 }
 
 void vf_advance(struct managed_vf *v) {
-        if (v->busy || v->retry || v->vf.pf->stuck)
+        if (v->busy || v->retry || v->vf.pf->stuck || managed_pf(v->vf.pf)->busy)
                 return;
         if (v->vf.reason != REASON_NONE && v->vf.state != VF_QUARANTINED)
                 return;

@@ -45,7 +45,8 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
                 return true;
         }
-        if (reply->error == -ENODEV && vf_refresh(v) == -ENODEV) {
+        /* Whatever the worker says of a VF that is on its way out, the reason is that it goes */
+        if (reply->error < 0 && vf_refresh(v) == -ENODEV) {
                 pf_rescan_soon(managed_pf(v->vf.pf));
                 return true;
         }

@@ -8,6 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Names come from anywhere: no line of a log is to begin where an author of a file wants it. */
+static char *copy_printable(const char *s) {
+        char *copy = strdup(s);
+
+        for (char *p = copy; p && *p; p++)
+                if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                        *p = '?';
+        return copy;
+}
+
 static void put(struct context *c, const char *file, struct json_position at, const char *path,
                 const char *message) {
         struct policy_errors *e = c->errors;
@@ -20,7 +30,7 @@ static void put(struct context *c, const char *file, struct json_position at, co
         }
         e->items = items;
         p = &items[e->n++];
-        *p = (struct policy_error){ strdup(file), at, strdup(path), strdup(message) };
+        *p = (struct policy_error){ strdup(file), at, copy_printable(path), copy_printable(message) };
         if (!p->file || !p->path || !p->message)
                 c->no_memory = true;
 }
@@ -103,8 +113,7 @@ const char *shown(const char *s, char buf[SHOWN_MAX]) {
         if (n > 60)
                 for (n = 60; n > 0 && ((unsigned char) s[n] & 0xc0) == 0x80;)
                         n--; /* not in the middle of a UTF-8 sequence */
-        for (size_t i = 0; i < n; i++)
-                buf[i] = (unsigned char) s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i];
+        memcpy(buf, s, n);
         memcpy(buf + n, s[n] ? "..." : "", s[n] ? 4 : 1);
         return buf;
 }

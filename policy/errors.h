@@ -27,8 +27,7 @@ struct json_position error_place(const struct policy_source *source, const char 
 /* By file in the order given, then line, then column. Says at the end if some were left out. */
 void errors_finish(struct context *c, const struct policy_source *sources, size_t n);
 
-/* Text of a file for a message: at most 60 bytes of whole characters, '?' for control characters. Returns
- * buf. */
+/* Text of a file for a message: at most 60 bytes of whole characters. Returns buf. */
 #define SHOWN_MAX 64
 const char *shown(const char *s, char buf[SHOWN_MAX]);
 #define SHOWN(s) shown(s, (char[SHOWN_MAX]){ 0 })

@@ -198,8 +198,8 @@ static void parse_memlock(struct context *c, const char *tenant_path, json_t *te
                 return;
         }
         path_join(path, tenant_path, "memlock");
-        error_at(c, path, false, "found %s; expected a size like \"4G\", or a number of bytes above 0",
-                 FOUND(v));
+        error_at(c, path, false, "found %s; expected a size like \"4G\", or a number of bytes from 1 to %lld",
+                 FOUND(v), (long long) INT64_MAX);
 }
 
 static void parse_pool_member(struct context *c, struct draft *d, const char *path, const char *name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a line, with the
- * files' names without directory; 0: valid, 1: not. A program for test-schema.py, not a test by itself. */
+/* policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a
+ * line, with the files' names without directory; 0: valid, 1: not. A program for test-schema.py, not a test
+ * by itself. */
 
 #include "common/limits.h"
 #include "common/macro.h"

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy/plan: each rule by a table, and by chance: what is applied leaves nothing to do, and leases are
+ * never hit. */
+
+#include "common/text.h"
+#include "policy/plan.h"
+#include "tests/unit/test-policy-host.h"
+#include "tests/unit/test.h"
+
+#include <string.h>
+
+static const char policy_text[] =
+                "{ \"version\": 1, \"pools\": {"
+                " \"all\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] },"
+                " \"four\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"ice\" } ] } } }";
+
+static struct host new_host(void) {
+        struct host h = { .policy = policy_of(policy_text) };
+
+        return h;
+}
+
+static struct plan plan_of(const struct host *h) {
+        struct plan p = { 0 };
+
+        assert_int_equal(plan_make(h->policy, &h->inventory, host_leases(h), h->n_leases, &p), 0);
+        return p;
+}
+
+/* The plan as text, one line a step: kind address from>to, '!' destructive, '#' with the reason blocked, '@'
+ * hits. */
+static char *plan_text(const struct host *h) {
+        struct plan p = plan_of(h);
+        char *text = NULL;
+
+        text_append(&text, "%s", "");
+        for (size_t i = 0; i < p.n_steps; i++) {
+                const struct step *s = &p.steps[i];
+
+                text_append(&text, "%s %s %u>%u%s%s%s", step_kind_to_string(s->kind), ADDRESS_STR(s->address),
+                            s->from, s->to, s->destructive ? " !" : "", s->blocked ? " #" : "",
+                            s->blocked ? reason_name(s->reason) : "");
+                for (size_t k = 0; k < s->n_hits; k++)
+                        text_append(&text, " @%s", s->hits[k]->vm);
+                text_append(&text, "\n");
+                assert_true(s->blocked == (s->reason != REASON_NONE));
+        }
+        plan_done(&p);
+        return text;
+}
+
+static void require_plan(const struct host *h, const char *expected) {
+        _cleanup_free_ char *text = plan_text(h);
+
+        assert_string_equal(text, expected);
+}
+
+static void plans_counts(void **state) {
+        static const struct {
+                int pool;
+                unsigned total, now;
+                bool autoprobe, stuck;
+                unsigned failed;
+                enum reason reason;
+                const char *plan;
+        } table[] = {
+                { 0, 7, 7, false, false, 0, REASON_NONE, "" },
+                { 0, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>7\n" },
+                { 0, 7, 0, true, false, 0, REASON_NONE,
+                  "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7\n" },
+                { 0, 7, 7, true, false, 0, REASON_NONE, "autoprobe 0000:01:00.0 0>0\n" },
+                { 0, 7, 3, false, false, 0, REASON_NONE, "resize 0000:01:00.0 3>7 !\n" },
+                { 0, 7, 3, true, false, 0, REASON_NONE,
+                  "autoprobe 0000:01:00.0 0>0\nresize 0000:01:00.0 3>7 !\n" },
+                { 1, 7, 7, false, false, 0, REASON_NONE, "resize 0000:01:00.0 7>4 !\n" },
+                { 1, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+                { 1, 2, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>2\n" },
+                { 1, 4, 4, false, false, 0, REASON_NONE, "" },
+                { 0, 0, 0, true, false, 0, REASON_NONE, "" },
+                { -1, 7, 0, true, false, 0, REASON_NONE, "" },
+                { -1, 7, 3, true, true, 0, REASON_NONE, "" },
+                { 2, 7, 0, true, false, 0, REASON_NONE, "" }, /* a pool of an older policy */
+                /* what was refused is not tried again by itself */
+                { 0, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM,
+                  "enable 0000:01:00.0 0>7 #numvfs-no-room\n" },
+                { 0, 7, 0, true, false, 7, REASON_NUMVFS_NO_ROOM,
+                  "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7 #numvfs-no-room\n" },
+                { 0, 7, 0, false, false, 7, REASON_NONE, "enable 0000:01:00.0 0>7 #numvfs-failed\n" },
+                { 1, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM, "enable 0000:01:00.0 0>4\n" },
+                { 0, 7, 3, false, false, 7, REASON_NUMVFS_BUSY, "resize 0000:01:00.0 3>7 ! #numvfs-busy\n" },
+                { 0, 7, 7, true, false, 7, REASON_NUMVFS_FAILED,
+                  "autoprobe 0000:01:00.0 0>0 #numvfs-failed\n" },
+                /* asking again would destroy VFs for nothing, over and over */
+                { 0, 7, 3, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 3>7 #fewer-vfs\n" },
+                { 0, 7, 0, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 0>7 #fewer-vfs\n" },
+                { 1, 7, 3, false, false, 7, REASON_FEWER_VFS, "resize 0000:01:00.0 3>4 !\n" },
+                { 0, 7, 0, true, true, 0, REASON_STUCK,
+                  "autoprobe 0000:01:00.0 0>0 #stuck\nenable 0000:01:00.0 0>7 #stuck\n" },
+                { 0, 7, 3, false, true, 7, REASON_STUCK, "resize 0000:01:00.0 3>7 ! #stuck\n" },
+        };
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                struct host h = new_host();
+                struct pf *pf = host_add_pf(&h, 1, i->total, i->now);
+
+                pf->pool = i->pool;
+                pf->autoprobe = i->autoprobe;
+                pf->stuck = i->stuck;
+                pf->failed_num_vfs = i->failed;
+                pf->reason = i->reason;
+                require_plan(&h, i->plan);
+                host_done(&h);
+        }
+}
+
+static void plans_vfs(void **state) {
+        static const struct {
+                enum vf_state state;
+                const char *driver;
+                const char *plan;
+        } table[] = {
+                { VF_UNBOUND, "", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "vfio-pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "mlx5_vfio_pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0\n" },
+                { VF_BOUND, "vfio-pci", "fence 0000:01:01.0 0>0\n" },
+                { VF_READY, "vfio-pci", "" },
+                { VF_ABSENT, "", "" },
+                { VF_UNMANAGED, "igbvf", "" },
+                { VF_LEASING, "vfio-pci", "" },
+                { VF_LEASED, "vfio-pci", "" },
+                { VF_RECLAIMING, "vfio-pci", "" },
+                { VF_QUARANTINED, "vfio-pci", "" },
+                { VF_STUCK, "vfio-pci", "" },
+        };
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                struct host h = new_host();
+                struct pf *pf = host_add_pf(&h, 1, 1, 1);
+
+                pf->vfs[0]->state = i->state;
+                text_copy(pf->vfs[0]->driver, sizeof(pf->vfs[0]->driver), i->driver);
+                require_plan(&h, i->plan);
+                pf->pool = -1;
+                require_plan(&h, "");
+                host_done(&h);
+        }
+}
+
+/* Every PF in the order of its address, its own steps before those of its VFs. */
+static void orders_steps(void **state) {
+        struct host h = new_host();
+        struct pf *one = host_add_pf(&h, 1, 4, 2), *two = host_add_pf(&h, 2, 2, 2);
+
+        one->autoprobe = true;
+        one->vfs[0]->state = VF_UNBOUND;
+        one->vfs[1]->state = VF_BOUND;
+        two->stuck = true;
+        two->vfs[1]->state = VF_UNBOUND;
+        require_plan(&h, "autoprobe 0000:01:00.0 0>0\n"
+                         "resize 0000:01:00.0 2>4 !\n"
+                         "bind 0000:01:01.0 0>0\n"
+                         "fence 0000:01:01.0 0>0\n"
+                         "fence 0000:01:01.1 0>0\n"
+                         "bind 0000:02:01.1 0>0 #stuck\n"
+                         "fence 0000:02:01.1 0>0 #stuck\n");
+        host_done(&h);
+}
+
+/* A lease counts however it is known: by its list of VFs, by the VF's lease, or by both. */
+static void leases_block(void **state) {
+        struct host h = new_host();
+        struct pf *one = host_add_pf(&h, 1, 8, 6), *two = host_add_pf(&h, 2, 8, 6),
+                  *three = host_add_pf(&h, 3, 8, 6);
+        struct pf *four = host_add_pf(&h, 4, 8, 6), *five = host_add_pf(&h, 5, 8, 8);
+
+        host_add_lease(&h, "red", "all", "b", one, 4, 2);
+        host_add_lease(&h, "red", "all", "five", five, 0, 8);
+        host_add_lease(&h, "red", "all", "a", one, 0, 3)->ending = true;
+        host_add_lease(&h, "red", "all", "by-address", two, 1, 1);
+        two->vfs[1]->lease[0] = '\0';
+        two->vfs[1]->state = VF_READY;
+        host_add_lease(&h, "red", "all", "by-id", three, 1, 1)->n_vfs = 0;
+        text_copy(four->vfs[5]->lease, sizeof(four->vfs[5]->lease), "ffffffffffffffff"); /* in no list */
+        require_plan(&h, "resize 0000:01:00.0 6>8 ! #leased @b @a\n"
+                         "resize 0000:02:00.0 6>8 ! #leased @by-address\n"
+                         "resize 0000:03:00.0 6>8 ! #leased @by-id\n"
+                         "resize 0000:04:00.0 6>8 ! #leased\n");
+        one->stuck = true;
+        two->failed_num_vfs = 8;
+        two->reason = REASON_FEWER_VFS;
+        three->failed_num_vfs = 8;
+        three->reason = REASON_NUMVFS_BUSY;
+        require_plan(&h, "resize 0000:01:00.0 6>8 ! #stuck @b @a\n"
+                         "enable 0000:02:00.0 6>8 #fewer-vfs\n"
+                         "resize 0000:03:00.0 6>8 ! #leased @by-id\n"
+                         "resize 0000:04:00.0 6>8 ! #leased\n");
+        host_done(&h);
+}
+
+static void describes(void **state) {
+        static const struct {
+                struct step step;
+                const char *kind, *text;
+        } table[] = {
+                { { .kind = STEP_AUTOPROBE }, "autoprobe", "keep host drivers off new VFs of 0000:01:00.0" },
+                { { .kind = STEP_ENABLE, .to = 7 }, "enable", "enable 7 VFs on 0000:01:00.0 (now 0)" },
+                { { .kind = STEP_RESIZE, .from = 3, .to = 7 },
+                  "resize",
+                  "destroy the 3 VFs of 0000:01:00.0 and enable 7" },
+                { { .kind = STEP_DISABLE, .from = 3 }, "disable", "destroy the 3 VFs of 0000:01:00.0" },
+                { { .kind = STEP_BIND }, "bind", "bind 0000:01:00.0 to its VFIO driver" },
+                { { .kind = STEP_BIND, .destructive = true },
+                  "bind",
+                  "move from its host driver 0000:01:00.0 to its VFIO driver" },
+                { { .kind = STEP_FENCE }, "fence", "fence 0000:01:00.0" },
+                { { .kind = _STEP_KIND_MAX }, "unknown", "unknown step" },
+        };
+        char buf[128], small[10];
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                struct step s = i->step;
+
+                s.address = (struct address){ 0, 1, 0, 0 };
+                assert_string_equal(step_kind_to_string(s.kind), i->kind);
+                assert_ptr_equal(step_describe(&s, buf, sizeof(buf)), buf);
+                assert_string_equal(buf, i->text);
+        }
+        assert_string_equal(step_describe(&table[1].step, small, sizeof(small)), "enable 7 ");
+}
+
+static struct host random_host(struct chance *c) {
+        struct host h = new_host();
+        unsigned n = chance_below(c, 5);
+
+        for (unsigned i = 0; i < n; i++) {
+                unsigned total = chance_below(c, 9),
+                         now = chance_below(c, 2) ? total : chance_below(c, total + 1);
+                struct pf *pf = host_add_pf(&h, i + 1, total, now);
+
+                pf->pool = (int) chance_below(c, 3) - 1;
+                pf->autoprobe = chance_below(c, 2);
+                pf->stuck = chance_below(c, 10) == 0;
+                pf->failed_num_vfs = chance_below(c, 4) ? 0 : chance_below(c, 9);
+                pf->reason = (enum reason) chance_below(c, _REASON_MAX);
+                for (unsigned k = 0; k < now; k++) {
+                        pf->vfs[k]->state = (enum vf_state) chance_below(c, _VF_STATE_MAX);
+                        if (chance_below(c, 3) == 0)
+                                text_copy(pf->vfs[k]->driver, sizeof(pf->vfs[k]->driver), "igbvf");
+                }
+                if (now > 0 && chance_below(c, 3) == 0) {
+                        unsigned first = chance_below(c, now);
+                        struct lease *l = host_add_lease(&h, "red", "all", "vm", pf, first,
+                                                         1 + chance_below(c, now - first));
+
+                        if (chance_below(c, 3) ==
+                            0) /* as after a restart: known from the lease's file alone */
+                                pf->vfs[first]->lease[0] = '\0';
+                        l->ending = chance_below(c, 2);
+                }
+        }
+        return h;
+}
+
+static struct vf *find_vf(const struct host *h, struct address a) {
+        for (size_t i = 0; i < h->inventory.n_pfs; i++)
+                for (size_t k = 0; k < h->inventory.pfs[i]->n_vfs; k++)
+                        if (address_equal(h->inventory.pfs[i]->vfs[k]->address, a))
+                                return h->inventory.pfs[i]->vfs[k];
+        return NULL;
+}
+
+static bool has_lease(const struct host *h, const struct pf *pf) {
+        for (size_t i = 0; i < h->n_leases; i++)
+                for (size_t k = 0; k < h->leases[i]->n_vfs; k++) {
+                        struct vf *vf = find_vf(h, h->leases[i]->vfs[k]);
+
+                        if (vf && vf->pf == pf)
+                                return true;
+                }
+        return false;
+}
+
+/* What the kernel and the daemon would do. A VF that a resize destroyed has no further steps. */
+static void apply_step(struct host *h, const struct step *s) {
+        struct pf *pf = inventory_find_pf(&h->inventory, s->address);
+        struct vf *vf = find_vf(h, s->address);
+
+        switch (s->kind) {
+        case STEP_AUTOPROBE:
+                assert_true(pf->autoprobe);
+                pf->autoprobe = false;
+                break;
+        case STEP_ENABLE:
+                assert_int_equal(pf->num_vfs, 0);
+                assert_int_equal(s->from, 0);
+                assert_false(pf->autoprobe);
+                pf_set_vfs(pf, s->to, VF_UNBOUND);
+                break;
+        case STEP_RESIZE:
+        case STEP_DISABLE:
+                assert_true(s->destructive && s->from > 0 && s->from == pf->num_vfs);
+                assert_false(has_lease(h, pf));
+                pf_set_vfs(pf, s->to, VF_UNBOUND);
+                break;
+        case STEP_BIND:
+                if (!vf)
+                        break;
+                assert_int_equal(vf->state, VF_UNBOUND);
+                assert_true(s->destructive || vf->driver[0] == '\0');
+                text_copy(vf->driver, sizeof(vf->driver), "vfio-pci");
+                vf->state = VF_BOUND;
+                break;
+        case STEP_FENCE:
+                if (!vf)
+                        break;
+                assert_int_equal(vf->state, VF_BOUND);
+                vf->state = VF_READY;
+                break;
+        case _STEP_KIND_MAX:
+                fail();
+        }
+}
+
+/* Applies what is not blocked. Returns how many steps that were. VF steps of a PF that was resized are of the
+ * past. */
+static size_t apply(struct host *h, const struct plan *p) {
+        struct address resized = { UINT32_MAX, 0, 0, 0 };
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const struct step *s = &p->steps[i];
+                bool of_vf = s->kind == STEP_BIND || s->kind == STEP_FENCE;
+
+                if (s->blocked)
+                        continue;
+                n++;
+                if (of_vf && s->address.bus == resized.bus && resized.domain == 0)
+                        continue;
+                if (s->kind == STEP_RESIZE)
+                        resized = s->address;
+                apply_step(h, s);
+        }
+        return n;
+}
+
+static void require_sound(const struct host *h, const struct plan *p) {
+        for (size_t i = 0; i < p->n_steps; i++) {
+                const struct step *s = &p->steps[i];
+                const struct vf *vf = find_vf(h, s->address);
+                const struct pf *pf = vf ? vf->pf : inventory_find_pf(&h->inventory, s->address);
+
+                assert_non_null(pf);
+                assert_true(pf->pool >= 0);
+                assert_true(s->blocked || !pf->stuck);
+                assert_true(!s->blocked || s->reason != REASON_NONE);
+                if (i > 0 && p->steps[i - 1].address.bus > s->address.bus)
+                        fail_msg("steps are not in the order of PFs");
+                if ((s->kind == STEP_RESIZE || s->kind == STEP_DISABLE) && has_lease(h, pf)) {
+                        assert_true(s->blocked);
+                        assert_true(s->n_hits > 0);
+                }
+        }
+}
+
+static void applied_plans_leave_nothing(void **state) {
+        struct chance c = chance_begin();
+        size_t steps = 0;
+
+        for (unsigned i = 0; i < 4000; i++) {
+                struct host h = random_host(&c);
+                _cleanup_free_ char *text = plan_text(&h), *again = plan_text(&h);
+                struct plan p = plan_of(&h);
+
+                assert_string_equal(text, again);
+                require_sound(&h, &p);
+                steps += apply(&h, &p);
+                plan_done(&p);
+                p = plan_of(&h); /* VFs that did not exist before */
+                for (size_t k = 0; k < p.n_steps; k++)
+                        assert_true(p.steps[k].blocked || p.steps[k].kind == STEP_BIND ||
+                                    p.steps[k].kind == STEP_FENCE);
+                require_sound(&h, &p);
+                steps += apply(&h, &p);
+                plan_done(&p);
+                p = plan_of(&h);
+                for (size_t k = 0; k < p.n_steps; k++)
+                        assert_true(p.steps[k].blocked);
+                plan_done(&p);
+                host_done(&h);
+        }
+        assert_true(steps > 4000);
+}
+
+/* 16 PFs with 4,096 VFs, each with a lease of its own: indexes, no walks. */
+static void plans_many_leases(void **state) {
+        struct host h = new_host();
+
+        for (unsigned i = 0; i < 16; i++) {
+                struct pf *pf = host_add_pf(&h, i * 2 + 1, 257, 256);
+
+                for (unsigned k = 0; k < 256; k++)
+                        host_add_lease(&h, "red", "all", "vm", pf, k, 1);
+        }
+        for (unsigned i = 0; i < 20; i++) {
+                struct plan p = plan_of(&h);
+
+                assert_int_equal(p.n_steps, 16);
+                for (size_t k = 0; k < p.n_steps; k++) {
+                        assert_int_equal(p.steps[k].n_hits, 256);
+                        assert_ptr_equal(p.steps[k].hits[255], h.leases[k * 256 + 255]);
+                }
+                plan_done(&p);
+        }
+        host_done(&h);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(plans_counts),      cmocka_unit_test(plans_vfs),
+                cmocka_unit_test(orders_steps),      cmocka_unit_test(leases_block),
+                cmocka_unit_test(describes),         cmocka_unit_test(applied_plans_leave_nothing),
+                cmocka_unit_test(plans_many_leases),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
