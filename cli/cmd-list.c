@@ -149,9 +149,8 @@ static int add_tenant(struct table *t, json_t *v) {
 
 static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV",  "POOL",
                                           ">VFS",    ">NUMA",  "PROBLEM", "MODEL" };
-static const char *const vf_headers[] = {
-        "ADDRESS", "PF", "POOL", ">GROUP", "ISOLATED", "STATE", "TENANT", "VM", "LEASE", "REASON"
-};
+static const char *const vf_headers[] = { "ADDRESS", "PF",     "POOL", ">GROUP", "ISOLATED",
+                                          "STATE",   "TENANT", "VM",   "LEASE",  "REASON" };
 static const char *const lease_headers[] = { "LEASE",    "TENANT", "POOL", "VM",    "VFS",
                                              "HAND-OFF", ">UID",   ">PID", "STATE", "SINCE" };
 static const char *const pool_headers[] = { "POOL", "CLASS", ">PFS", ">VFS", ">READY", ">LEASED" };

@@ -43,8 +43,10 @@ const char *address_format(struct address a, char buf[ADDRESS_STR_MAX]) {
 }
 
 int address_compare(struct address a, struct address b) {
-        uint64_t x = (uint64_t) a.domain << 16 | (uint64_t) a.bus << 8 | (uint64_t) a.device << 3 | a.function;
-        uint64_t y = (uint64_t) b.domain << 16 | (uint64_t) b.bus << 8 | (uint64_t) b.device << 3 | b.function;
+        uint64_t x = (uint64_t) a.domain << 16 | (uint64_t) a.bus << 8 | (uint64_t) a.device << 3 |
+                     a.function;
+        uint64_t y = (uint64_t) b.domain << 16 | (uint64_t) b.bus << 8 | (uint64_t) b.device << 3 |
+                     b.function;
 
         return x < y ? -1 : x > y;
 }

@@ -45,13 +45,15 @@ static struct json_position position_at(const char *text, size_t offset) {
         return p;
 }
 
-int json_parse(const char *text, size_t size, unsigned max_depth, json_t **ret, struct json_problem *problem) {
+int json_parse(const char *text, size_t size, unsigned max_depth, json_t **ret,
+               struct json_problem *problem) {
         json_error_t e;
         size_t at = 0;
 
         if (depth_of(text, size, &at, max_depth) > 0) {
                 problem->at = position_at(text, at);
-                snprintf(problem->message, sizeof(problem->message), "nested deeper than %u levels", max_depth);
+                snprintf(problem->message, sizeof(problem->message), "nested deeper than %u levels",
+                         max_depth);
                 return -EINVAL;
         }
         json_t *v = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);

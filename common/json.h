@@ -23,8 +23,9 @@ struct json_problem {
  * Returns 0, -EINVAL with *problem filled, or -ENOMEM. The text need not be NUL-terminated. */
 int json_parse(const char *text, size_t size, unsigned max_depth, json_t **ret, struct json_problem *problem);
 
-/* Where the value (or, with key = true, the member's name) at a path stands in a text that json_parse() accepted.
- * The path is "/tenants/red/pools/net/quota": keys and array indexes, '~1' for '/', '~0' for '~' (RFC 6901). */
+/* Where the value (or, with key = true, the member's name) at a path stands in a text that json_parse()
+ * accepted. The path is "/tenants/red/pools/net/quota": keys and array indexes, '~1' for '/', '~0' for '~'
+ * (RFC 6901). */
 struct json_position json_locate(const char *text, size_t size, const char *path, bool key);
 
 /* Strict dispatch: one table says the name, type and place of every member. */
@@ -42,8 +43,8 @@ struct json_field {
         void *ret; /* left alone if the member is absent or null */
 };
 
-/* Fills fields from an object. NULL object counts as empty. 0; or -EINVAL with *bad the name of the unknown, missing
- * or mistyped member (borrowed). */
+/* Fills fields from an object. NULL object counts as empty. 0; or -EINVAL with *bad the name of the unknown,
+ * missing or mistyped member (borrowed). */
 int json_dispatch(json_t *object, const struct json_field *fields, size_t n, const char **bad);
 
 /* Compact text with sorted keys kept in insertion order. NULL on ENOMEM. The caller frees. */

@@ -6,21 +6,22 @@
 #define NAME_MAX_LEN 63
 
 /* Control socket */
-#define MESSAGE_MAX (256U * 1024U)        /* bytes of one incoming message, NUL included */
-#define REPLY_MAX (64U * 1024U * 1024U)   /* bytes of one reply; the next call waits until it is read */
-#define JSON_DEPTH_MAX 32U                /* nesting of an incoming message */
-#define CONNECTIONS_MAX 512U              /* at once */
-#define CONNECTIONS_PER_UID_MAX 64U       /* at once, for anyone but root */
-#define MONITOR_QUEUE_MAX (1024U * 1024U) /* bytes of unread events before a watcher is dropped */
-#define CONNECTION_IDLE_USEC (60ULL * 1000000ULL) /* half a message, or an unread reply, for longer: dropped */
-#define MESSAGE_FDS_MAX 64U               /* file descriptors of one message */
-#define ACQUIRE_COUNT_MAX 32U             /* VFs of one request; two fds each must fit MESSAGE_FDS_MAX */
+#define MESSAGE_MAX             (256U * 1024U)        /* bytes of one incoming message, NUL included */
+#define REPLY_MAX               (64U * 1024U * 1024U) /* bytes of one reply; the next call waits until it is read */
+#define JSON_DEPTH_MAX          32U                   /* nesting of an incoming message */
+#define CONNECTIONS_MAX         512U                  /* at once */
+#define CONNECTIONS_PER_UID_MAX 64U                   /* at once, for anyone but root */
+#define MONITOR_QUEUE_MAX       (1024U * 1024U)       /* bytes of unread events before a watcher is dropped */
+#define CONNECTION_IDLE_USEC                                                                                 \
+        (60ULL * 1000000ULL)  /* half a message, or an unread reply, for longer: dropped */
+#define MESSAGE_FDS_MAX   64U /* file descriptors of one message */
+#define ACQUIRE_COUNT_MAX 32U /* VFs of one request; two fds each must fit MESSAGE_FDS_MAX */
 
 /* Policy files */
-#define POLICY_FILE_MAX (4U * 1024U * 1024U) /* bytes */
+#define POLICY_FILE_MAX  (4U * 1024U * 1024U) /* bytes */
 #define POLICY_FILES_MAX 256U
 
 /* Hardware */
-#define VFS_PER_PF_MAX 65535U             /* TotalVFs is 16 bits wide (PCIe 9.3.3.5) */
-#define DRIVER_MAX 64U                    /* bytes of a driver name, NUL included */
-#define IFNAME_MAX 16U                    /* IFNAMSIZ */
+#define VFS_PER_PF_MAX 65535U /* TotalVFs is 16 bits wide (PCIe 9.3.3.5) */
+#define DRIVER_MAX     64U    /* bytes of a driver name, NUL included */
+#define IFNAME_MAX     16U    /* IFNAMSIZ */

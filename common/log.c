@@ -30,7 +30,8 @@ void log_setup(const char *program, int level) {
         to_journal = stderr_is_journal();
 }
 
-static void journal_send(int level, const char *file, int line, const struct log_fields *f, const char *text) {
+static void journal_send(int level, const char *file, int line, const struct log_fields *f,
+                         const char *text) {
         char *fields[10];
         struct iovec iov[10];
         int n = 0;
@@ -64,8 +65,8 @@ static void journal_send(int level, const char *file, int line, const struct log
                 free(fields[i]);
 }
 
-static void _printf_(5, 0) log_va(int level, const char *file, int line, const struct log_fields *f, const char *format,
-                   va_list ap) {
+static void _printf_(5, 0) log_va(int level, const char *file, int line, const struct log_fields *f,
+                                  const char *format, va_list ap) {
         _cleanup_free_ char *body = NULL, *text = NULL;
 
         if (level > max_level)
@@ -90,7 +91,8 @@ void log_full(int level, const char *file, int line, const char *format, ...) {
         va_end(ap);
 }
 
-void log_fields(int level, const char *file, int line, const struct log_fields *fields, const char *format, ...) {
+void log_fields(int level, const char *file, int line, const struct log_fields *fields, const char *format,
+                ...) {
         va_list ap;
 
         va_start(ap, format);

@@ -19,15 +19,15 @@ struct log_fields {
         const struct address *address;
         const char *tenant, *vm, *lease, *message_id;
 };
-void log_fields(int level, const char *file, int line, const struct log_fields *fields, const char *format, ...)
-        _printf_(5, 6);
+void log_fields(int level, const char *file, int line, const struct log_fields *fields, const char *format,
+                ...) _printf_(5, 6);
 
-#define log_at(level, ...) log_full(level, __FILE__, __LINE__, __VA_ARGS__)
-#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
-#define log_notice(...) log_at(LOG_NOTICE, __VA_ARGS__)
-#define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
-#define log_error(...) log_at(LOG_ERR, __VA_ARGS__)
+#define log_at(level, ...)           log_full(level, __FILE__, __LINE__, __VA_ARGS__)
+#define log_debug(...)               log_at(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)                log_at(LOG_INFO, __VA_ARGS__)
+#define log_notice(...)              log_at(LOG_NOTICE, __VA_ARGS__)
+#define log_warning(...)             log_at(LOG_WARNING, __VA_ARGS__)
+#define log_error(...)               log_at(LOG_ERR, __VA_ARGS__)
 #define log_with(level, fields, ...) log_fields(level, __FILE__, __LINE__, fields, __VA_ARGS__)
 
 /* Text of a negative errno. */

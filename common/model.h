@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The nouns, as plain data: what sriov/ finds, policy/ judges and daemon/ keeps. No behaviour here but naming.
+/* The nouns, as plain data: what sriov/ finds, policy/ judges and daemon/ keeps. No behaviour here but
+ * naming.
  *
  * Facts come from sysfs and are replaced at each scan; state, reason and lease belong to the daemon alone
  * (vf_enter() in daemon/vf.c). Strings are bounded copies of what the kernel said. */
@@ -31,7 +32,7 @@ enum vf_state {
 #define X(code, name) VF_##code,
         VF_STATES(X)
 #undef X
-        _VF_STATE_MAX,
+                        _VF_STATE_MAX,
 };
 
 enum hand_off {
@@ -53,72 +54,73 @@ struct pf;
 struct vf {
         /* facts */
         struct address address;
-        struct pf *pf;               /* its physical function, not owned */
-        unsigned index;              /* N of virtfnN */
-        char driver[DRIVER_MAX];     /* "" if unbound */
-        char override[DRIVER_MAX];   /* driver_override, "" if unset */
-        int group;                   /* IOMMU group, -1 if none */
-        unsigned group_devices;      /* members of that group, this VF included */
-        char group_type[16];         /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
-        bool noiommu;                /* the group is a vfio-noiommu group */
-        int cdev;                    /* X of vfio-dev/vfioX, -1 if none */
-        bool resettable;             /* reset_method names flr or a device specific method */
+        struct pf *pf;             /* its physical function, not owned */
+        unsigned index;            /* N of virtfnN */
+        char driver[DRIVER_MAX];   /* "" if unbound */
+        char override[DRIVER_MAX]; /* driver_override, "" if unset */
+        int group;                 /* IOMMU group, -1 if none */
+        unsigned group_devices;    /* members of that group, this VF included */
+        char group_type[16];       /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
+        bool noiommu;              /* the group is a vfio-noiommu group */
+        int cdev;                  /* X of vfio-dev/vfioX, -1 if none */
+        bool resettable;           /* reset_method names flr or a device specific method */
 
         /* owned by the daemon */
         enum vf_state state;
-        enum reason reason;          /* why it is in this state, if the state needs a reason */
-        char lease[17];              /* id of the lease that holds it, "" if none */
+        enum reason reason; /* why it is in this state, if the state needs a reason */
+        char lease[17];     /* id of the lease that holds it, "" if none */
 };
 
 struct pf {
         /* facts */
         struct address address;
         char driver[DRIVER_MAX];
-        char netdev[IFNAME_MAX];     /* first network interface, "" if none */
+        char netdev[IFNAME_MAX]; /* first network interface, "" if none */
         uint16_t vendor, device;
-        uint32_t class;              /* 24 bits: base class, subclass, interface */
-        int numa_node;               /* -1 unknown */
-        unsigned total_vfs;          /* sriov_totalvfs */
-        unsigned num_vfs;            /* sriov_numvfs */
-        bool autoprobe;              /* sriov_drivers_autoprobe */
-        struct vf **vfs;             /* by index, owned; entries are never NULL */
+        uint32_t class;     /* 24 bits: base class, subclass, interface */
+        int numa_node;      /* -1 unknown */
+        unsigned total_vfs; /* sriov_totalvfs */
+        unsigned num_vfs;   /* sriov_numvfs */
+        bool autoprobe;     /* sriov_drivers_autoprobe */
+        struct vf **vfs;    /* by index, owned; entries are never NULL */
         size_t n_vfs;
 
         /* owned by the daemon */
-        int pool;                    /* index into policy->pools, -1 if no pool claims it */
-        bool stuck;                  /* a worker hangs on it */
-        enum reason reason;          /* why its VFs are not as the policy wants, or none */
-        unsigned failed_num_vfs;     /* a VF count that was tried and refused; not tried again by itself, 0 none */
+        int pool;                /* index into policy->pools, -1 if no pool claims it */
+        bool stuck;              /* a worker hangs on it */
+        enum reason reason;      /* why its VFs are not as the policy wants, or none */
+        unsigned failed_num_vfs; /* a VF count that was tried and refused; not tried again by itself, 0 none
+                                  */
 };
 
 struct inventory {
-        struct pf **pfs;             /* sorted by address, owned */
+        struct pf **pfs; /* sorted by address, owned */
         size_t n_pfs;
-        enum backend fence;          /* how idle VFs are fenced on this kernel */
-        bool can_fd;                 /* fd hand-off possible */
-        bool can_node;               /* node hand-off possible */
+        enum backend fence; /* how idle VFs are fenced on this kernel */
+        bool can_fd;        /* fd hand-off possible */
+        bool can_node;      /* node hand-off possible */
 };
 
-struct lease { /* strings are bounded copies */
-        char id[17];                     /* 16 hex digits */
+struct lease {       /* strings are bounded copies */
+        char id[17]; /* 16 hex digits */
         char tenant[NAME_MAX_LEN + 1];
         char pool[NAME_MAX_LEN + 1];
         char vm[NAME_MAX_LEN + 1];
-        uid_t uid;                       /* who asked */
-        pid_t pid;                       /* whose life it is tied to, 0 if kept until released */
-        uint64_t pid_start;              /* start time of pid in clock ticks since boot (proc(5) field 22) */
-        enum hand_off hand_off;          /* FD or NODE */
-        uint64_t created_usec;           /* CLOCK_REALTIME */
+        uid_t uid;              /* who asked */
+        pid_t pid;              /* whose life it is tied to, 0 if kept until released */
+        uint64_t pid_start;     /* start time of pid in clock ticks since boot (proc(5) field 22) */
+        enum hand_off hand_off; /* FD or NODE */
+        uint64_t created_usec;  /* CLOCK_REALTIME */
         struct address vfs[ACQUIRE_COUNT_MAX];
         size_t n_vfs;
-        bool ending;                     /* released or its owner died; waits for its VFs */
+        bool ending; /* released or its owner died; waits for its VFs */
 };
 
 struct request {
         const char *tenant, *pool, *vm;
-        unsigned count;                  /* 1..ACQUIRE_COUNT_MAX */
+        unsigned count; /* 1..ACQUIRE_COUNT_MAX */
         enum hand_off hand_off;
-        uint64_t memory;                 /* bytes of guest memory the VMM will lock, 0 unknown */
+        uint64_t memory; /* bytes of guest memory the VMM will lock, 0 unknown */
 };
 
 const char *vf_state_to_string(enum vf_state s);
@@ -128,6 +130,6 @@ enum hand_off hand_off_from_string(const char *s); /* _HAND_OFF_MAX if unknown *
 const char *backend_to_string(enum backend b);
 
 struct vf *vf_free(struct vf *vf);
-struct pf *pf_free(struct pf *pf);                 /* with its VFs */
+struct pf *pf_free(struct pf *pf); /* with its VFs */
 void inventory_done(struct inventory *inv);
 struct pf *inventory_find_pf(const struct inventory *inv, struct address a); /* O(log n); NULL if none */

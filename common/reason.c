@@ -8,10 +8,9 @@
 
 static const struct {
         const char *name, *sentence, *hint;
-} table[_REASON_MAX] = {
-        [REASON_NONE] = { "none", "nothing is wrong", "nothing to do" },
+} table[_REASON_MAX] = { [REASON_NONE] = { "none", "nothing is wrong", "nothing to do" },
 #define X(code, name, text, hint) [REASON_##code] = { name, text, hint },
-        REASONS(X)
+                         REASONS(X)
 #undef X
 };
 

@@ -38,8 +38,9 @@ int root_openat(int root_fd, const char *path, int flags, mode_t mode) {
                 .mode = flags & O_CREAT ? mode : 0,
                 .resolve = RESOLVE_IN_ROOT,
         };
-        /* A mount or rename anywhere in the system while a ".." is followed, as in every link of sysfs, gives EAGAIN: the
-         * kernel could not rule out an escape and asks to try again (openat2(2)). Services being started cause bursts. */
+        /* A mount or rename anywhere in the system while a ".." is followed, as in every link of sysfs, gives
+         * EAGAIN: the kernel could not rule out an escape and asks to try again (openat2(2)). Services being
+         * started cause bursts. */
         for (unsigned i = 0; i < EAGAIN_TRIES; i++) {
                 long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
 
@@ -239,7 +240,7 @@ int root_replace(int root_fd, const char *dir, const char *name, const char *dat
                 return dir_fd;
         snprintf(tmp, sizeof(tmp), ".%s.tmp", name);
         _cleanup_close_ int fd =
-                openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+                        openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0)
                 return -errno;
         int r = write_all(fd, data, size);

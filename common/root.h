@@ -17,7 +17,8 @@ int root_open(const char *dir);
 int root_openf(int root_fd, int flags, const char *format, ...) _printf_(3, 4);
 int root_openat(int root_fd, const char *path, int flags, mode_t mode);
 
-/* Reads a small file; strips one trailing newline. buf is always NUL-terminated. -EFBIG if it does not fit. */
+/* Reads a small file; strips one trailing newline. buf is always NUL-terminated. -EFBIG if it does not fit.
+ */
 int root_read(int root_fd, char *buf, size_t size, const char *format, ...) _printf_(4, 5);
 
 /* Reads a whole file of at most max bytes; *ret is NUL-terminated and the caller's. -EFBIG if larger. */

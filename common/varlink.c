@@ -108,7 +108,8 @@ int varlink_stream_next(struct varlink_stream *s, const char **ret, size_t *ret_
                 memmove(s->in, s->in + s->in_scanned, s->in_len);
                 s->in_scanned = 0;
         }
-        char *nul = s->in_len > s->in_scanned ? memchr(s->in + s->in_scanned, '\0', s->in_len - s->in_scanned) : NULL;
+        char *nul = s->in_len > s->in_scanned ? memchr(s->in + s->in_scanned, '\0', s->in_len - s->in_scanned)
+                                              : NULL;
         if (!nul) {
                 s->in_scanned = s->in_len;
                 return 0;
@@ -129,7 +130,8 @@ size_t varlink_stream_take_fds(struct varlink_stream *s, int *fds, size_t max) {
         return n;
 }
 
-int varlink_stream_queue(struct varlink_stream *s, const json_t *message, const int *fds_taken, size_t n_fds) {
+int varlink_stream_queue(struct varlink_stream *s, const json_t *message, const int *fds_taken,
+                         size_t n_fds) {
         _cleanup_free_ char *text = json_text(message);
         size_t size = text ? strlen(text) + 1 : 0;
         struct varlink_chunk *c = text && n_fds <= MESSAGE_FDS_MAX ? malloc(sizeof(*c) + size) : NULL;
@@ -260,7 +262,8 @@ static int parse_reply(const char *text, size_t size, json_t **ret, char **ret_e
         return 0;
 }
 
-int varlink_reply(struct varlink_stream *s, json_t **ret, char **ret_error, int *fds, size_t *n_fds, bool *more) {
+int varlink_reply(struct varlink_stream *s, json_t **ret, char **ret_error, int *fds, size_t *n_fds,
+                  bool *more) {
         const char *text;
         size_t size;
         int r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Handing VFs over. Each step is undone by ending the lease: that takes the VFs through reclaiming, which trusts nobody. */
+/* Handing VFs over. Each step is undone by ending the lease: that takes the VFs through reclaiming, which
+ * trusts nobody. */
 
 #include "daemon/acquire.h"
 #include "common/text.h"
@@ -16,7 +17,8 @@
 struct slot {
         struct acquisition *acquisition;
         struct address address;
-        struct managed_vf *vf; /* from hand_over() on: busy VFs are not freed, and a vanished one fails the whole */
+        struct managed_vf *vf; /* from hand_over() on: busy VFs are not freed, and a vanished one fails the
+                                  whole */
         int iommufd, device;
 };
 
@@ -106,7 +108,8 @@ static void acquisition_end(struct acquisition *a) {
         }
         events_lease(a->manager, &l->lease, "begun");
         memcpy(c->lease, l->lease.id, sizeof(c->lease)); /* until the answer has left */
-        connection_reply_fds(c, json_pack("{s:o,s:o}", "lease", lease_json(&l->lease), "devices", devices), fds, n_fds);
+        connection_reply_fds(c, json_pack("{s:o,s:o}", "lease", lease_json(&l->lease), "devices", devices),
+                             fds, n_fds);
         acquisition_free(a);
 }
 
@@ -122,10 +125,12 @@ static void on_handed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
 
         bool over = vf_op_ended(v, reply, fds);
         if (over)
-                acquisition_fail(a, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error, reply->detail);
+                acquisition_fail(a, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error,
+                                 reply->detail);
         else if (reply->error < 0)
-                acquisition_fail(a, reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
-                                                                                 : REASON_HANDOFF_FAILED,
+                acquisition_fail(a,
+                                 reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                              : REASON_HANDOFF_FAILED,
                                  reply->error, reply->detail);
         else {
                 s->iommufd = fds[0];
@@ -152,7 +157,8 @@ static void hand_over(struct acquisition *a) {
                         continue;
                 }
                 a->slots[i].vf = v;
-                struct worker_op op = vf_op(v, l->hand_off == HAND_OFF_FD ? WORKER_OPEN : WORKER_GRANT, on_handed);
+                struct worker_op op =
+                                vf_op(v, l->hand_off == HAND_OFF_FD ? WORKER_OPEN : WORKER_GRANT, on_handed);
 
                 op.userdata = &a->slots[i];
                 op.request.value[0] = l->uid;
@@ -173,8 +179,8 @@ static void on_memlock(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
         struct acquisition *a = userdata;
 
         if (reply->error < 0) {
-                acquisition_fail(a, reply->error == -ESRCH ? REASON_OWNER_GONE : REASON_HANDOFF_FAILED, reply->error,
-                                 reply->detail);
+                acquisition_fail(a, reply->error == -ESRCH ? REASON_OWNER_GONE : REASON_HANDOFF_FAILED,
+                                 reply->error, reply->detail);
                 acquisition_end(a);
         } else
                 hand_over(a);
@@ -184,8 +190,8 @@ static void on_memlock(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
 static void on_barrier(void *userdata) {
         struct acquisition *a = userdata;
         const struct lease *l = &a->lease->lease;
-        struct worker_op op =
-                worker_op_make(WORKER_MEMLOCK, (struct address){ 0 }, (struct address){ 0 }, on_memlock, a);
+        struct worker_op op = worker_op_make(WORKER_MEMLOCK, (struct address){ 0 }, (struct address){ 0 },
+                                             on_memlock, a);
 
         if (a->memlock == 0 || l->pid == 0 || l->ending) {
                 hand_over(a);
@@ -230,15 +236,16 @@ static enum reason find_owner(const struct peer *p, const struct acquire_request
 }
 
 /* Where the policy sets no memlock, the process must bring a limit of its own that suffices. */
-static bool memlock_suffices(const struct owner *o, const struct request *r, const struct allocation *a, char *detail,
-                             size_t size) {
+static bool memlock_suffices(const struct owner *o, const struct request *r, const struct allocation *a,
+                             char *detail, size_t size) {
         uint64_t have, need = allocate_memlock_need(r->memory, a->hand_off, a->n_vfs);
 
         if (a->memlock > 0 || r->memory == 0 || o->pid == 0 || o->uid == 0)
                 return true;
         if (process_memlock(o->pid, &have) < 0 || have >= need)
                 return true;
-        snprintf(detail, size, "needs %s (%llu bytes), the process may lock %s and the tenant has no \"memlock\"",
+        snprintf(detail, size,
+                 "needs %s (%llu bytes), the process may lock %s and the tenant has no \"memlock\"",
                  SIZE_STR(need), (unsigned long long) need, SIZE_STR(have));
         return false;
 }
@@ -257,10 +264,13 @@ static bool still_isolated(struct manager *m, const struct allocation *a, char *
         return true;
 }
 
-static void begin(struct connection *c, const struct request *r, const struct allocation *choice, struct owner *o) {
+static void begin(struct connection *c, const struct request *r, const struct allocation *choice,
+                  struct owner *o) {
         struct manager *m = c->manager;
         struct acquisition *a = calloc(1, sizeof(*a));
-        struct lease facts = { .uid = o->uid, .pid = o->pid, .pid_start = o->pid_start, .hand_off = choice->hand_off };
+        struct lease facts = {
+                .uid = o->uid, .pid = o->pid, .pid_start = o->pid_start, .hand_off = choice->hand_off
+        };
         struct timespec now;
 
         clock_gettime(CLOCK_REALTIME, &now);
@@ -290,15 +300,18 @@ static void begin(struct connection *c, const struct request *r, const struct al
         for (size_t i = 0; i < choice->n_vfs; i++) {
                 struct managed_vf *v = managed_vf(choice->vfs[i]);
 
-                a->slots[a->n++] = (struct slot){ .acquisition = a, .address = v->vf.address, .iommufd = -1, .device = -1 };
+                a->slots[a->n++] = (struct slot){
+                        .acquisition = a, .address = v->vf.address, .iommufd = -1, .device = -1
+                };
                 memcpy(v->vf.lease, a->lease->lease.id, sizeof(v->vf.lease));
                 v->last_hand_off = choice->hand_off;
                 vf_enter(v, VF_EVENT_CHOSEN, REASON_NONE);
                 vf_drop_fence(v);
         }
-        log_with(LOG_INFO, (&(struct log_fields){ .lease = a->lease->lease.id, .tenant = r->tenant, .vm = r->vm }),
-                 "lease %s: %zu VFs of pool %s for %s/%s, asked by uid %u pid %d", a->lease->lease.id, a->n, r->pool,
-                 r->tenant, r->vm, c->peer.uid, (int) c->peer.pid);
+        log_with(LOG_INFO,
+                 (&(struct log_fields){ .lease = a->lease->lease.id, .tenant = r->tenant, .vm = r->vm }),
+                 "lease %s: %zu VFs of pool %s for %s/%s, asked by uid %u pid %d", a->lease->lease.id, a->n,
+                 r->pool, r->tenant, r->vm, c->peer.uid, (int) c->peer.pid);
         e = fdstore_barrier(m->fdstore, on_barrier, a);
         if (e < 0) {
                 acquisition_fail(a, REASON_HANDOFF_FAILED, e, errno_text(e));
@@ -314,15 +327,15 @@ void acquire_start(struct connection *c, const struct acquire_request *r) {
 
         const struct tenant *t = m->policy ? policy_find_tenant(m->policy, r->request.tenant) : NULL;
         /* a stranger learns no names: an unknown tenant is as forbidden as a foreign one */
-        enum reason no = !m->policy                                     ? REASON_POLICY_INVALID
-                         : !t && c->peer.admin                          ? REASON_NO_SUCH_TENANT
-                         : !t || !peer_may_act_for(&c->peer, t)         ? REASON_NOT_YOUR_TENANT
-                                                                        : REASON_NONE;
+        enum reason no = !m->policy                             ? REASON_POLICY_INVALID
+                         : !t && c->peer.admin                  ? REASON_NO_SUCH_TENANT
+                         : !t || !peer_may_act_for(&c->peer, t) ? REASON_NOT_YOUR_TENANT
+                                                                : REASON_NONE;
         if (no == REASON_NONE)
                 no = find_owner(&c->peer, r, &o);
         if (no == REASON_NONE)
-                no = (enum reason) allocate(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
-                                            &r->request, &choice, detail, sizeof(detail));
+                no = (enum reason) allocate(m->policy, &m->inventory, (const struct lease *const *) m->leases,
+                                            m->n_leases, &r->request, &choice, detail, sizeof(detail));
         if (no == REASON_NONE && !memlock_suffices(&o, &r->request, &choice, detail, sizeof(detail)))
                 no = REASON_MEMLOCK;
         if (no == REASON_NONE && !still_isolated(m, &choice, detail, sizeof(detail)))

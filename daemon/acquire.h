@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* From a request to VFs in hand: choose, write down, drop the fences, open or grant, answer. All or nothing. */
+/* From a request to VFs in hand: choose, write down, drop the fences, open or grant, answer. All or nothing.
+ */
 
 #include "daemon/lease.h"
 #include "daemon/server.h"
 
 struct acquire_request {
         struct request request;
-        bool kept;       /* until released; else tied to a process */
-        pid_t pid;       /* that process; 0: the peer */
+        bool kept; /* until released; else tied to a process */
+        pid_t pid; /* that process; 0: the peer */
         bool has_uid;
-        uid_t uid;       /* the user the VMM runs as (administrators only) */
+        uid_t uid; /* the user the VMM runs as (administrators only) */
 };
 
 /* Answers the call, now or later. */

@@ -121,7 +121,7 @@ void apply_continue(struct manager *m) {
         }
         if (m->applies) /* VFs on their way tell nobody when they arrive */
                 sd_event_source_set_enabled(m->apply_tick, SD_EVENT_ONESHOT),
-                        sd_event_source_set_time_relative(m->apply_tick, 20000);
+                                sd_event_source_set_time_relative(m->apply_tick, 20000);
 }
 
 void apply_step_ended(struct manager *m, struct address pf, enum step_kind kind, const char *error) {
@@ -134,7 +134,8 @@ void apply_step_ended(struct manager *m, struct address pf, enum step_kind kind,
                                 continue;
                         item_done(a, item, error);
                         for (size_t j = i + 1; error && j < a->n; j++)
-                                if (address_equal(a->items[j].step.address, pf) && a->items[j].progress == WAITING)
+                                if (address_equal(a->items[j].step.address, pf) &&
+                                    a->items[j].progress == WAITING)
                                         item_done(a, &a->items[j], "not tried: an earlier step failed");
                 }
 }
@@ -180,7 +181,8 @@ void apply_start(struct connection *c, bool destructive) {
                 return;
         }
         a = calloc(1, sizeof(*a));
-        int r = a ? plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases, &plan)
+        int r = a ? plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
+                              &plan)
                   : -ENOMEM;
         if (r < 0) {
                 free(a);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* 'vfctl apply': the steps of a plan that need a word from an administrator, with progress. Steps that need none are started by
- * reconcile.c as soon as they are possible; apply reports those too if they are still open. */
+/* 'vfctl apply': the steps of a plan that need a word from an administrator, with progress. Steps that need
+ * none are started by reconcile.c as soon as they are possible; apply reports those too if they are still
+ * open. */
 
 #include "daemon/server.h"
 

@@ -21,15 +21,17 @@ static json_t *event_json(const struct event *e) {
                          (json_int_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000, "kind", e->kind, "address",
                          json_string_or_null(e->address ? ADDRESS_STR(*e->address) : NULL), "old",
                          json_string_or_null(e->old), "new", json_string_or_null(e->now), "reason",
-                         json_string_or_null(e->reason), "lease", json_string_or_null(e->lease ? e->lease->id : NULL),
-                         "tenant", json_string_or_null(e->lease ? e->lease->tenant : NULL), "vm",
+                         json_string_or_null(e->reason), "lease",
+                         json_string_or_null(e->lease ? e->lease->id : NULL), "tenant",
+                         json_string_or_null(e->lease ? e->lease->tenant : NULL), "vm",
                          json_string_or_null(e->lease ? e->lease->vm : NULL));
 }
 
 static bool may_see(struct manager *m, const struct connection *c, const struct event *e) {
         if (c->peer.admin)
                 return true;
-        const struct tenant *t = e->lease && m->policy ? policy_find_tenant(m->policy, e->lease->tenant) : NULL;
+        const struct tenant *t =
+                        e->lease && m->policy ? policy_find_tenant(m->policy, e->lease->tenant) : NULL;
         return t && peer_may_act_for(&c->peer, t);
 }
 
@@ -47,21 +49,21 @@ static void broadcast(struct manager *m, const struct event *e) {
 
 void events_vf(struct manager *m, const struct managed_vf *v, enum vf_state old) {
         broadcast(m, &(struct event){
-                             .kind = "vf",
-                             .old = vf_state_to_string(old),
-                             .now = vf_state_to_string(v->vf.state),
-                             .reason = v->vf.reason != REASON_NONE ? reason_name(v->vf.reason) : NULL,
-                             .address = &v->vf.address,
-                             .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                                     .kind = "vf",
+                                     .old = vf_state_to_string(old),
+                                     .now = vf_state_to_string(v->vf.state),
+                                     .reason = v->vf.reason != REASON_NONE ? reason_name(v->vf.reason) : NULL,
+                                     .address = &v->vf.address,
+                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
                      });
 }
 
 void events_pf(struct manager *m, const struct pf *pf, const char *what) {
         broadcast(m, &(struct event){
-                             .kind = "pf",
-                             .now = what,
-                             .reason = pf->reason != REASON_NONE ? reason_name(pf->reason) : NULL,
-                             .address = &pf->address,
+                                     .kind = "pf",
+                                     .now = what,
+                                     .reason = pf->reason != REASON_NONE ? reason_name(pf->reason) : NULL,
+                                     .address = &pf->address,
                      });
 }
 

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <systemd/sd-daemon.h>
 
-#define PREFIX "fence-"
+#define PREFIX       "fence-"
 #define BARRIER_USEC (5ULL * 1000000ULL) /* a systemd that is busier than this: go on, the worker retries */
 
 struct stored {
@@ -93,7 +93,8 @@ int fdstore_new(sd_event *event, struct fdstore **ret) {
 int fdstore_take(struct fdstore *f, struct address a) {
         struct stored key = { .address = a };
         struct stored *hit =
-                f->n_found ? bsearch(&key, f->found, f->n_found, sizeof(*f->found), compare_stored) : NULL;
+                        f->n_found ? bsearch(&key, f->found, f->n_found, sizeof(*f->found), compare_stored)
+                                   : NULL;
 
         return hit ? TAKE_FD(hit->fd) : -1;
 }
@@ -115,11 +116,13 @@ int fdstore_put(struct fdstore *f, struct address a, int fd) {
         if (!f->active)
                 return 0;
         fd_name(a, name, sizeof(name));
-        /* FDPOLL=0: the VFIO group and device files cannot be polled, and shall stay whatever they would say */
+        /* FDPOLL=0: the VFIO group and device files cannot be polled, and shall stay whatever they would say
+         */
         snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
         int r = sd_pid_notify_with_fds(0, false, message, &fd, 1);
         if (r < 0)
-                log_with(LOG_ERR, (&(struct log_fields){ .address = &a }), "cannot store its fence: %s", errno_text(r));
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &a }), "cannot store its fence: %s",
+                         errno_text(r));
         return r < 0 ? r : 0;
 }
 
@@ -173,7 +176,9 @@ int fdstore_barrier(struct fdstore *f, void (*done)(void *userdata), void *userd
 
         if (!b)
                 return -ENOMEM;
-        *b = (struct barrier){ .store = f, .next = f->barriers, .fd = -1, .done = done, .userdata = userdata };
+        *b = (struct barrier){
+                .store = f, .next = f->barriers, .fd = -1, .done = done, .userdata = userdata
+        };
         f->barriers = b;
         int r = 0;
         if (f->active) {
@@ -187,8 +192,8 @@ int fdstore_barrier(struct fdstore *f, void (*done)(void *userdata), void *userd
                         r = sd_event_add_io(f->event, &b->io, b->fd, 0, on_barrier, b); /* EPOLLHUP */
         }
         if (r >= 0)
-                r = sd_event_add_time_relative(f->event, &b->timer, CLOCK_MONOTONIC, f->active ? BARRIER_USEC : 0, 1,
-                                               on_barrier_timeout, b);
+                r = sd_event_add_time_relative(f->event, &b->timer, CLOCK_MONOTONIC,
+                                               f->active ? BARRIER_USEC : 0, 1, on_barrier_timeout, b);
         if (r < 0) {
                 barrier_free(b);
                 return r;

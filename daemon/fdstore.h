@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Fences in systemd's file descriptor store (sd_notify(3), FDSTORE=1): what a restarted daemon finds again. Without a notify
- * socket everything here succeeds and stores nothing. */
+/* Fences in systemd's file descriptor store (sd_notify(3), FDSTORE=1): what a restarted daemon finds again.
+ * Without a notify socket everything here succeeds and stores nothing. */
 
 #include "common/address.h"
 
@@ -13,7 +13,8 @@ struct fdstore;
 int fdstore_new(sd_event *event, struct fdstore **ret);
 struct fdstore *fdstore_free(struct fdstore *f);
 
-/* The fence that the last run left for this VF, now the caller's; -1 if there is none. It stays in the store. */
+/* The fence that the last run left for this VF, now the caller's; -1 if there is none. It stays in the store.
+ */
 int fdstore_take(struct fdstore *f, struct address a);
 /* Closes what nobody took: fences of VFs that do not exist any more. */
 void fdstore_drop_rest(struct fdstore *f);
@@ -21,6 +22,7 @@ void fdstore_drop_rest(struct fdstore *f);
 int fdstore_put(struct fdstore *f, struct address a, int fd);
 int fdstore_remove(struct fdstore *f, struct address a);
 
-/* done(userdata) is called from the loop once systemd has carried out all that was sent before: its copies of removed
- * descriptors are closed then. It must be, before the VF is handed over: the copy keeps the group open. */
+/* done(userdata) is called from the loop once systemd has carried out all that was sent before: its copies of
+ * removed descriptors are closed then. It must be, before the VF is handed over: the copy keeps the group
+ * open. */
 int fdstore_barrier(struct fdstore *f, void (*done)(void *userdata), void *userdata);

@@ -172,8 +172,12 @@ int lease_adopt(struct manager *m, const struct lease *facts, bool granted) {
                 return -ENOMEM;
         l->granted = granted;
         if (over && !l->lease.ending) {
-                log_with(LOG_NOTICE, (&(struct log_fields){ .lease = l->lease.id, .tenant = l->lease.tenant, .vm = l->lease.vm }),
-                         "lease %s of %s/%s is taken back: %s", l->lease.id, l->lease.tenant, l->lease.vm, over);
+                log_with(LOG_NOTICE,
+                         (&(struct log_fields){ .lease = l->lease.id,
+                                                .tenant = l->lease.tenant,
+                                                .vm = l->lease.vm }),
+                         "lease %s of %s/%s is taken back: %s", l->lease.id, l->lease.tenant, l->lease.vm,
+                         over);
                 l->lease.ending = true;
         }
         int r = lease_register(l);
@@ -196,7 +200,8 @@ void lease_adopt_vf(struct manager *m, struct lease *l, struct managed_vf *v) {
 static void lease_over(struct managed_lease *l) {
         struct manager *m = l->manager;
 
-        log_with(LOG_INFO, (&(struct log_fields){ .lease = l->lease.id, .tenant = l->lease.tenant, .vm = l->lease.vm }),
+        log_with(LOG_INFO,
+                 (&(struct log_fields){ .lease = l->lease.id, .tenant = l->lease.tenant, .vm = l->lease.vm }),
                  "lease %s of %s/%s is over", l->lease.id, l->lease.tenant, l->lease.vm);
         lease_unregister(l);
         store_lease_remove(l);

@@ -9,8 +9,8 @@ struct acquisition;
 struct managed_lease {
         struct lease lease; /* first */
         struct manager *manager;
-        bool granted;       /* its owner was told; a lease found without it at start is taken back */
-        int pidfd;          /* of lease.pid, -1 if kept */
+        bool granted; /* its owner was told; a lease found without it at start is taken back */
+        int pidfd;    /* of lease.pid, -1 if kept */
         sd_event_source *owner_ended;
         struct acquisition *acquisition; /* while it is being handed over */
 };
@@ -24,7 +24,8 @@ struct lease *lease_of_address(struct manager *m, struct address a);
 
 /* A new lease with a random id, registered and written down. The pidfd is taken. -errno: nothing happened. */
 int lease_new(struct manager *m, const struct lease *facts, int pidfd_taken, struct managed_lease **ret);
-/* One that was found in a file: its owner is looked up; if it is gone or was never told, the lease is ending. */
+/* One that was found in a file: its owner is looked up; if it is gone or was never told, the lease is ending.
+ */
 int lease_adopt(struct manager *m, const struct lease *facts, bool granted);
 void lease_adopt_vf(struct manager *m, struct lease *l, struct managed_vf *v);
 /* After the first scan: leases whose VFs do not exist any more. */

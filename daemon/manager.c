@@ -50,8 +50,8 @@ struct manager *manager_free(struct manager *m) {
 
 static void log_policy_errors(const struct policy_errors *e) {
         for (size_t i = 0; i < e->n; i++)
-                log_error("policy: %s:%d:%d: %s: %s", e->items[i].file, e->items[i].at.line, e->items[i].at.column,
-                          e->items[i].path, e->items[i].message);
+                log_error("policy: %s:%d:%d: %s: %s", e->items[i].file, e->items[i].at.line,
+                          e->items[i].at.column, e->items[i].path, e->items[i].message);
 }
 
 int manager_reload(struct manager *m, struct policy_errors *ret_errors) {

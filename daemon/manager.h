@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What vfctld keeps, all of it, in one thread. Each noun has a file of its own: vf.h, pf.h, lease.h, server.h …
- * The manager only ties them together. */
+/* What vfctld keeps, all of it, in one thread. Each noun has a file of its own: vf.h, pf.h, lease.h, server.h
+ * … The manager only ties them together. */
 
 #include "common/log.h"
 #include "common/macro.h"
@@ -23,27 +23,27 @@ struct managed_pf;
 struct manager {
         sd_event *event;
         int root_fd;
-        const char *root_path; /* "/" but for tests and captures */
+        const char *root_path;     /* "/" but for tests and captures */
         enum backend fence_forced; /* BACKEND_NONE: choose */
 
         struct policy *policy; /* NULL while there is no valid one */
         struct policy_errors policy_errors;
 
         struct iommu_host host;
-        struct inventory inventory; /* pfs are struct managed_pf, vfs are struct managed_vf */
+        struct inventory inventory;    /* pfs are struct managed_pf, vfs are struct managed_vf */
         struct managed_vf *vf_orphans; /* gone, but a worker still has an operation on them */
         struct managed_pf *pf_orphans;
-        void *vf_by_address;        /* tsearch(3) root over struct vf */
-        struct lease **leases;      /* struct managed_lease, in the order they began */
+        void *vf_by_address;   /* tsearch(3) root over struct vf */
+        struct lease **leases; /* struct managed_lease, in the order they began */
         size_t n_leases, leases_size;
-        void *claims;               /* tsearch(3) root: address -> lease, see lease.c */
+        void *claims; /* tsearch(3) root: address -> lease, see lease.c */
 
         struct worker_link *link;
         struct fdstore *fdstore;
         struct server *server;
         struct monitor *monitor; /* NULL without udev */
 
-        struct apply *applies;      /* 'vfctl apply' under way */
+        struct apply *applies; /* 'vfctl apply' under way */
         sd_event_source *apply_tick;
         sd_event_source *reconcile; /* deferred: see reconcile.h */
         sd_event_source *rescan;    /* timer: devices that events named */
@@ -61,5 +61,6 @@ DEFINE_CLEANUP(struct manager *, manager_free)
 /* Reads state, policy and hardware, then starts to make them agree. */
 int manager_start(struct manager *m);
 
-/* Reads the policy again. 0; -EINVAL if it has errors: the old one stays in force and *errors (if not NULL) has them. */
+/* Reads the policy again. 0; -EINVAL if it has errors: the old one stays in force and *errors (if not NULL)
+ * has them. */
 int manager_reload(struct manager *m, struct policy_errors *errors);

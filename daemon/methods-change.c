@@ -13,19 +13,20 @@
 #include <string.h>
 
 static void invalid(struct connection *c, const char *parameter) {
-        connection_error(c, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", parameter));
+        connection_error(c, "org.varlink.service.InvalidParameter",
+                         json_pack("{s:s}", "parameter", parameter));
 }
 
 /* The values that types alone do not check. NULL, or the name of the bad one. */
-static const char *bad_value(const struct acquire_request *r, int64_t count, int64_t pid, int64_t uid, int64_t memory,
-                             const char *lifetime) {
-        return count < 1 || count > ACQUIRE_COUNT_MAX              ? "count"
-               : pid < 0 || pid > INT_MAX                          ? "pid"
-               : r->has_uid && (uid < 0 || uid >= UINT32_MAX)      ? "uid"
-               : memory < 0                                        ? "memory"
-               : r->request.hand_off == _HAND_OFF_MAX              ? "hand_off"
+static const char *bad_value(const struct acquire_request *r, int64_t count, int64_t pid, int64_t uid,
+                             int64_t memory, const char *lifetime) {
+        return count < 1 || count > ACQUIRE_COUNT_MAX                    ? "count"
+               : pid < 0 || pid > INT_MAX                                ? "pid"
+               : r->has_uid && (uid < 0 || uid >= UINT32_MAX)            ? "uid"
+               : memory < 0                                              ? "memory"
+               : r->request.hand_off == _HAND_OFF_MAX                    ? "hand_off"
                : strcmp(lifetime, "process") && strcmp(lifetime, "kept") ? "lifetime"
-                                                                   : NULL;
+                                                                         : NULL;
 }
 
 void method_acquire(struct connection *c, json_t *parameters) {
@@ -88,7 +89,8 @@ void method_plan(struct connection *c, json_t *parameters) {
                 connection_refuse(c, REASON_POLICY_INVALID, "");
                 return;
         }
-        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases, &plan);
+        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
+                          &plan);
         if (r < 0) {
                 connection_fail(c, r, errno_text(r));
                 return;

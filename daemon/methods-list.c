@@ -22,8 +22,9 @@ static json_t *problem_json(const struct address *a, enum reason r, const char *
         char message[400];
 
         snprintf(message, sizeof(message), "%s%s%s", reason_sentence(r), detail[0] ? ": " : "", detail);
-        return json_pack("{s:o,s:s,s:o,s:s}", "address", a ? json_string(ADDRESS_STR(*a)) : json_null(), "reason",
-                         reason_name(r), "message", json_text_value(message), "hint", reason_hint(r));
+        return json_pack("{s:o,s:s,s:o,s:s}", "address", a ? json_string(ADDRESS_STR(*a)) : json_null(),
+                         "reason", reason_name(r), "message", json_text_value(message), "hint",
+                         reason_hint(r));
 }
 
 static json_t *problems_json(struct connection *c) {
@@ -42,7 +43,8 @@ static json_t *problems_json(struct connection *c) {
                         struct managed_vf *v = managed_vf(pf->vfs[j]);
 
                         if (v->shown != REASON_NONE && v->vf.state != VF_UNMANAGED && may_see_vf(c, v))
-                                json_array_append_new(problems, problem_json(&v->vf.address, v->shown, v->detail));
+                                json_array_append_new(problems,
+                                                      problem_json(&v->vf.address, v->shown, v->detail));
                 }
         }
         return problems;
@@ -63,7 +65,8 @@ static json_t *counts_json(struct connection *c, size_t *n_vfs) {
         }
         for (unsigned i = 0; i < _VF_STATE_MAX; i++)
                 if (n[i] > 0)
-                        json_object_set_new(counts, vf_state_to_string((enum vf_state) i), json_integer(n[i]));
+                        json_object_set_new(counts, vf_state_to_string((enum vf_state) i),
+                                            json_integer(n[i]));
         return counts;
 }
 
@@ -77,12 +80,14 @@ void method_get_status(struct connection *c, json_t *parameters) {
                 n_leases += method_may_see_lease(c, m->leases[i]);
         json_t *counts = counts_json(c, &n_vfs);
         const struct policy_errors none = { 0 };
-        connection_reply(c, json_pack("{s:{s:s,s:b,s:b,s:o,s:s,s:b,s:b,s:i,s:i,s:o,s:i,s:o}}", "status", "version",
-                                      VERSION, "ready", m->settled, "policy_valid", m->policy != NULL, "policy_errors",
-                                      policy_errors_json(c->peer.admin ? &m->policy_errors : &none), "fence_backend",
-                                      backend_to_string(m->inventory.fence), "can_fd", m->inventory.can_fd, "can_node",
-                                      m->inventory.can_node, "pfs", c->peer.admin ? (int) m->inventory.n_pfs : 0, "vfs",
-                                      (int) n_vfs, "vf_states", counts, "leases", (int) n_leases, "problems",
+        connection_reply(c, json_pack("{s:{s:s,s:b,s:b,s:o,s:s,s:b,s:b,s:i,s:i,s:o,s:i,s:o}}", "status",
+                                      "version", VERSION, "ready", m->settled, "policy_valid",
+                                      m->policy != NULL, "policy_errors",
+                                      policy_errors_json(c->peer.admin ? &m->policy_errors : &none),
+                                      "fence_backend", backend_to_string(m->inventory.fence), "can_fd",
+                                      m->inventory.can_fd, "can_node", m->inventory.can_node, "pfs",
+                                      c->peer.admin ? (int) m->inventory.n_pfs : 0, "vfs", (int) n_vfs,
+                                      "vf_states", counts, "leases", (int) n_leases, "problems",
                                       problems_json(c)));
 }
 
@@ -120,7 +125,8 @@ void method_list_vfs(struct connection *c, json_t *parameters) {
             !parse_address(c, "address", address, &a) || !parse_address(c, "pf", pf_text, &pf_address))
                 return;
         if (state && vf_state_from_string(state) == _VF_STATE_MAX) {
-                connection_error(c, "org.varlink.service.InvalidParameter", json_pack("{s:s}", "parameter", "state"));
+                connection_error(c, "org.varlink.service.InvalidParameter",
+                                 json_pack("{s:s}", "parameter", "state"));
                 return;
         }
         int pool_index = pool && m->policy ? policy_find_pool(m->policy, pool) : -2;
@@ -188,8 +194,8 @@ static json_t *pool_counts_json(struct connection *c, size_t index) {
         /* how full a pool is tells of other tenants */
         bool all = c->peer.admin;
         return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i}", "name", m->policy->pools[index].name, "class",
-                         pool_class_to_string(m->policy->pools[index].class), "pfs", all ? pfs : 0, "vfs", all ? vfs : 0,
-                         "ready", all ? ready : 0, "leased", all ? leased : 0);
+                         pool_class_to_string(m->policy->pools[index].class), "pfs", all ? pfs : 0, "vfs",
+                         all ? vfs : 0, "ready", all ? ready : 0, "leased", all ? leased : 0);
 }
 
 void method_list_pools(struct connection *c, json_t *parameters) {
@@ -212,12 +218,14 @@ static json_t *tenant_json(const struct manager *m, const struct tenant *t) {
                 int used = 0;
 
                 for (size_t i = 0; i < m->n_leases; i++)
-                        if (strcmp(m->leases[i]->tenant, t->name) == 0 && strcmp(m->leases[i]->pool, pool) == 0)
+                        if (strcmp(m->leases[i]->tenant, t->name) == 0 &&
+                            strcmp(m->leases[i]->pool, pool) == 0)
                                 used += (int) m->leases[i]->n_vfs;
-                json_array_append_new(grants, json_pack("{s:s,s:I,s:i}", "pool", pool, "quota", (json_int_t) g->quota,
-                                                        "used", used));
+                json_array_append_new(grants, json_pack("{s:s,s:I,s:i}", "pool", pool, "quota",
+                                                        (json_int_t) g->quota, "used", used));
         }
-        return json_pack("{s:s,s:I,s:o}", "name", t->name, "memlock", (json_int_t) t->memlock, "pools", grants);
+        return json_pack("{s:s,s:I,s:o}", "name", t->name, "memlock", (json_int_t) t->memlock, "pools",
+                         grants);
 }
 
 void method_list_tenants(struct connection *c, json_t *parameters) {

@@ -10,16 +10,16 @@
 extern const char interface_manager[];
 
 static const char interface_service[] =
-        "# The Varlink service interface of every Varlink service\n"
-        "interface org.varlink.service\n\n"
-        "method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)\n"
-        "method GetInterfaceDescription(interface: string) -> (description: string)\n\n"
-        "error InterfaceNotFound (interface: string)\n"
-        "error MethodNotFound (method: string)\n"
-        "error MethodNotImplemented (method: string)\n"
-        "error InvalidParameter (parameter: string)\n"
-        "error PermissionDenied ()\n"
-        "error ExpectedMore ()\n";
+                "# The Varlink service interface of every Varlink service\n"
+                "interface org.varlink.service\n\n"
+                "method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)\n"
+                "method GetInterfaceDescription(interface: string) -> (description: string)\n\n"
+                "error InterfaceNotFound (interface: string)\n"
+                "error MethodNotFound (method: string)\n"
+                "error MethodNotImplemented (method: string)\n"
+                "error InvalidParameter (parameter: string)\n"
+                "error PermissionDenied ()\n"
+                "error ExpectedMore ()\n";
 
 bool method_parameters(struct connection *c, json_t *parameters, const struct json_field *fields, size_t n) {
         const char *bad;
@@ -32,16 +32,17 @@ bool method_parameters(struct connection *c, json_t *parameters, const struct js
 }
 
 bool method_may_see_lease(struct connection *c, const struct lease *l) {
-        const struct tenant *t = c->manager->policy ? policy_find_tenant(c->manager->policy, l->tenant) : NULL;
+        const struct tenant *t =
+                        c->manager->policy ? policy_find_tenant(c->manager->policy, l->tenant) : NULL;
 
         return c->peer.admin || (t && peer_may_act_for(&c->peer, t));
 }
 
 static void method_get_info(struct connection *c, json_t *parameters) {
         if (method_parameters(c, parameters, NULL, 0))
-                connection_reply(c, json_pack("{s:s,s:s,s:s,s:s,s:[s,s]}", "vendor", "vfctl", "product", "vfctld",
-                                              "version", VERSION, "url", "", "interfaces", "org.varlink.service",
-                                              "io.vfctl.Manager"));
+                connection_reply(c, json_pack("{s:s,s:s,s:s,s:s,s:[s,s]}", "vendor", "vfctl", "product",
+                                              "vfctld", "version", VERSION, "url", "", "interfaces",
+                                              "org.varlink.service", "io.vfctl.Manager"));
 }
 
 static void method_get_interface_description(struct connection *c, json_t *parameters) {

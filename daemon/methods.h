@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The methods of the control socket. A handler parses its parameters strictly, then replies or suspends the connection. */
+/* The methods of the control socket. A handler parses its parameters strictly, then replies or suspends the
+ * connection. */
 
 #include "daemon/server.h"
 

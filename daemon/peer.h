@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Who is at the other end of a connection, and processes in general. Always of the running system, whatever --root says. */
+/* Who is at the other end of a connection, and processes in general. Always of the running system, whatever
+ * --root says. */
 
 #include "policy/policy.h"
 
@@ -14,7 +15,7 @@ struct peer {
         int pidfd;          /* -1 if the process is gone already */
         gid_t *groups;      /* with gid */
         size_t n_groups;
-        bool admin;         /* root, or member of group vfctl */
+        bool admin; /* root, or member of group vfctl */
 };
 
 /* Reads the credentials of a connected AF_UNIX socket. */
@@ -24,7 +25,8 @@ void peer_done(struct peer *p);
 /* True for administrators and for users of the tenant. */
 bool peer_may_act_for(const struct peer *p, const struct tenant *t);
 
-/* Opens a process and makes sure that it is the one that started at *start (0: any; *start gets it). -ESRCH if not. */
+/* Opens a process and makes sure that it is the one that started at *start (0: any; *start gets it). -ESRCH
+ * if not. */
 int process_open(pid_t pid, uint64_t *start, int *ret_pidfd);
 int process_uid(pid_t pid, uid_t *ret);
 int process_memlock(pid_t pid, uint64_t *ret); /* soft RLIMIT_MEMLOCK, UINT64_MAX unlimited */

@@ -2,13 +2,12 @@
 /* The steps that change a PF: autoprobe off, VF count. Worker operations, one after another. */
 
 #include "common/text.h"
-#include "daemon/events.h"
 #include "daemon/apply.h"
+#include "daemon/events.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 
 #include <errno.h>
-
 
 static void step_ended(struct managed_pf *p, const char *error) {
         p->busy = false;
@@ -48,7 +47,8 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
         return false;
 }
 
-/* A refusal is remembered with the count that was refused, so that it is not tried again until something changes. */
+/* A refusal is remembered with the count that was refused, so that it is not tried again until something
+ * changes. */
 static void pf_refused(struct managed_pf *p, enum reason reason) {
         p->pf.reason = reason;
         p->refused = true;
@@ -104,7 +104,8 @@ static void submit(struct managed_pf *p, enum worker_op_code code, uint64_t valu
 static void on_zero(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_pf *p = userdata;
 
-        if (reply->error < 0 || p->gone || p->target == 0) { /* a transient failure plans anew from what is there */
+        if (reply->error < 0 || p->gone ||
+            p->target == 0) { /* a transient failure plans anew from what is there */
                 on_numvfs(reply, fds, userdata);
                 return;
         }

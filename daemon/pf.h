@@ -9,16 +9,16 @@ struct apply;
 struct managed_pf {
         struct pf pf; /* first: the inventory points here */
         struct manager *manager;
-        bool busy;    /* a step of it is under way */
-        bool gone;    /* vanished while busy */
-        bool refused; /* a step failed: nothing more is tried until something changes */
-        bool retry;   /* a worker failed, not the PF: the retry timer tries again */
-        unsigned retries; /* turns of that timer so far */
+        bool busy;                 /* a step of it is under way */
+        bool gone;                 /* vanished while busy */
+        bool refused;              /* a step failed: nothing more is tried until something changes */
+        bool retry;                /* a worker failed, not the PF: the retry timer tries again */
+        unsigned retries;          /* turns of that timer so far */
         struct managed_pf *orphan; /* next of manager->pf_orphans, once gone */
-        bool dirty;   /* an event named it */
-        bool fresh;   /* the VFs that appear now were enabled by us */
-        enum step_kind step; /* the step under way */
-        unsigned target;     /* its VF count */
+        bool dirty;                /* an event named it */
+        bool fresh;                /* the VFs that appear now were enabled by us */
+        enum step_kind step;       /* the step under way */
+        unsigned target;           /* its VF count */
         char detail[160];
 };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define FILE_PATH "etc/vfctl/policy.json"
-#define DIR_PATH "etc/vfctl/policy.d"
+#define DIR_PATH  "etc/vfctl/policy.d"
 
 struct sources {
         struct policy_source items[POLICY_FILES_MAX];
@@ -34,7 +34,9 @@ static int add_error(struct policy_errors *errors, const char *file, const char 
         if (!p)
                 return -ENOMEM;
         errors->items = p;
-        p[errors->n] = (struct policy_error){ .file = strdup(file), .path = strdup(""), .message = strdup(message) };
+        p[errors->n] = (struct policy_error){ .file = strdup(file),
+                                              .path = strdup(""),
+                                              .message = strdup(message) };
         if (!p[errors->n].file || !p[errors->n].path || !p[errors->n].message)
                 return -ENOMEM;
         errors->n++;
@@ -47,7 +49,8 @@ static int add_file(int root_fd, const char *path, struct sources *s, struct pol
 
         if (asprintf(&shown, "/%s", path) < 0)
                 return -ENOMEM;
-        int r = s->n < POLICY_FILES_MAX ? root_read_all(root_fd, path, POLICY_FILE_MAX, &text, &size) : -E2BIG;
+        int r = s->n < POLICY_FILES_MAX ? root_read_all(root_fd, path, POLICY_FILE_MAX, &text, &size)
+                                        : -E2BIG;
         if (r < 0)
                 return add_error(errors, shown, errno_text(r));
         s->items[s->n++] = (struct policy_source){ TAKE_PTR(shown), TAKE_PTR(text), size };
@@ -113,7 +116,8 @@ int policy_load(int root_fd, struct policy **ret, struct policy_errors *errors) 
         if (r >= 0)
                 r = add_dir(root_fd, s, errors);
         if (r >= 0 && s->n == 0 && errors->n == 0)
-                r = add_error(errors, "/" FILE_PATH, "there is no policy; write one as vfctl-policy(5) shows");
+                r = add_error(errors, "/" FILE_PATH,
+                              "there is no policy; write one as vfctl-policy(5) shows");
         if (r < 0)
                 return r;
         if (errors->n > 0)

@@ -4,6 +4,6 @@
 
 #include "policy/policy.h"
 
-/* /etc/vfctl/policy.json, then /etc/vfctl/policy.d (*.json) in name order. 0 and *ret; -EINVAL with errors (also for a file that
- * cannot be read); -ENOMEM. */
+/* /etc/vfctl/policy.json, then /etc/vfctl/policy.d (*.json) in name order. 0 and *ret; -EINVAL with errors
+ * (also for a file that cannot be read); -ENOMEM. */
 int policy_load(int root_fd, struct policy **ret, struct policy_errors *errors);

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#define RESCAN_USEC 50000ULL        /* events come in floods; one look is enough for all of them */
-#define RETRY_USEC 250000ULL        /* how often a held VF is tried again */
+#define RESCAN_USEC 50000ULL  /* events come in floods; one look is enough for all of them */
+#define RETRY_USEC  250000ULL /* how often a held VF is tried again */
 #define SETTLE_USEC 20000ULL
-#define READY_USEC (30ULL * 1000000ULL) /* VMs may start then, whatever still hangs */
+#define READY_USEC  (30ULL * 1000000ULL) /* VMs may start then, whatever still hangs */
 
 void reconcile_soon(struct manager *m) {
         sd_event_source_set_enabled(m->reconcile, SD_EVENT_ONESHOT);
@@ -44,7 +44,8 @@ static int on_reconcile(sd_event_source *s, void *userdata) {
 
         if (!m->policy)
                 return 0;
-        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases, &plan);
+        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
+                          &plan);
         if (r < 0) {
                 log_error("cannot plan: %s", errno_text(r));
                 return 0;
@@ -91,8 +92,10 @@ static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) 
                 n += m->inventory.pfs[i]->n_vfs;
         m->settled = true;
         sd_notifyf(false, "READY=1\nSTATUS=%zu VFs on %zu PFs%s%s", n, m->inventory.n_pfs,
-                   m->policy ? "" : "; no valid policy, nothing is touched", settled ? "" : "; some still on their way");
-        log_info("ready: %zu VFs on %zu PFs%s", n, m->inventory.n_pfs, settled ? "" : ", some still on their way");
+                   m->policy ? "" : "; no valid policy, nothing is touched",
+                   settled ? "" : "; some still on their way");
+        log_info("ready: %zu VFs on %zu PFs%s", n, m->inventory.n_pfs,
+                 settled ? "" : ", some still on their way");
         events_ready(m);
         return 0;
 }
@@ -221,15 +224,17 @@ int reconcile_rescan_all(struct manager *m) {
                         reconcile_remove_pf(m, p);
         }
         for (size_t i = 0; i < found.n_pfs; i++) {
-                struct pf *scanned = found.pfs[i], *known = inventory_find_pf(&m->inventory, scanned->address);
+                struct pf *scanned = found.pfs[i],
+                          *known = inventory_find_pf(&m->inventory, scanned->address);
 
                 if (known) {
                         managed_pf(known)->refused = false;
                         for (size_t j = 0; j < known->n_vfs; j++) /* whatever blocked it may be over */
-                                if (known->vfs[j]->state != VF_QUARANTINED && known->vfs[j]->state != VF_STUCK)
+                                if (known->vfs[j]->state != VF_QUARANTINED &&
+                                    known->vfs[j]->state != VF_STUCK)
                                         known->vfs[j]->reason = known->vfs[j]->state == VF_UNMANAGED
-                                                                        ? REASON_NOT_MANAGED
-                                                                        : REASON_NONE;
+                                                                                ? REASON_NOT_MANAGED
+                                                                                : REASON_NONE;
                         pf_merge(managed_pf(known), scanned);
                 } else if (add_pf(m, scanned) < 0)
                         log_error("out of memory for %s", ADDRESS_STR(scanned->address));
@@ -274,8 +279,8 @@ int reconcile_init(struct manager *m) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
         if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->ready_deadline, CLOCK_MONOTONIC, SETTLE_USEC, 1000,
-                                               on_ready_deadline, m);
+                r = sd_event_add_time_relative(m->event, &m->ready_deadline, CLOCK_MONOTONIC, SETTLE_USEC,
+                                               1000, on_ready_deadline, m);
         return r;
 }
 

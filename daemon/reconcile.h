@@ -10,7 +10,8 @@ void reconcile_done(struct manager *m);
 /* In the next turn of the loop: compare with the policy and start what may be started without being asked. */
 void reconcile_soon(struct manager *m);
 
-/* Shortly: read the PFs again that are marked dirty, or all hardware if m->rescan_all. Coalesces floods of events. */
+/* Shortly: read the PFs again that are marked dirty, or all hardware if m->rescan_all. Coalesces floods of
+ * events. */
 void reconcile_rescan_soon(struct manager *m);
 int reconcile_rescan_all(struct manager *m); /* now */
 

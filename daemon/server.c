@@ -61,7 +61,8 @@ static uint64_t now_usec(struct connection *c) {
 static void connection_watch(struct connection *c) {
         /* Who does not read the answer to one call is not asked for the next: nothing piles up here */
         uint32_t events = c->stream.out_first ? EPOLLOUT : c->suspended ? 0 : EPOLLIN;
-        bool half = !c->suspended && !c->stream.out_first && c->stream.in_len > 0; /* whole messages were taken out */
+        bool half = !c->suspended && !c->stream.out_first &&
+                    c->stream.in_len > 0; /* whole messages were taken out */
 
         sd_event_source_set_io_events(c->io, events);
         if (!half && !c->stream.out_first)
@@ -107,7 +108,8 @@ static void call_ended(struct connection *c) {
 }
 
 void connection_reply_fds(struct connection *c, json_t *parameters_taken, const int *fds_taken, size_t n) {
-        send_message(c, parameters_taken ? json_pack("{s:o}", "parameters", parameters_taken) : NULL, fds_taken, n);
+        send_message(c, parameters_taken ? json_pack("{s:o}", "parameters", parameters_taken) : NULL,
+                     fds_taken, n);
         call_ended(c);
 }
 
@@ -173,8 +175,10 @@ static bool handle_message(struct connection *c, const char *text, size_t size) 
 
         c->oneway = c->more = false;
         const struct json_field fields[] = {
-                { "method", JSON_KIND_STRING, true, &method },       { "parameters", JSON_KIND_OBJECT, false, &parameters },
-                { "oneway", JSON_KIND_BOOL, false, &c->oneway },     { "more", JSON_KIND_BOOL, false, &c->more },
+                { "method", JSON_KIND_STRING, true, &method },
+                { "parameters", JSON_KIND_OBJECT, false, &parameters },
+                { "oneway", JSON_KIND_BOOL, false, &c->oneway },
+                { "more", JSON_KIND_BOOL, false, &c->more },
                 { "upgrade", JSON_KIND_BOOL, false, &upgrade },
         };
         if (json_parse(text, size, JSON_DEPTH_MAX, &v, &problem) < 0 || !json_is_object(v) ||
@@ -214,7 +218,8 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
                 }
                 eof = r == 0;
         }
-        if (!handle_buffer(c) || revents & (EPOLLERR | EPOLLHUP) || (eof && !c->suspended && !c->stream.out_first)) {
+        if (!handle_buffer(c) || revents & (EPOLLERR | EPOLLHUP) ||
+            (eof && !c->suspended && !c->stream.out_first)) {
                 connection_close(c);
                 return 0;
         }
@@ -307,7 +312,8 @@ int server_new(struct manager *m, const char *path, struct server **ret) {
         if (r >= 0)
                 r = sd_event_add_io(m->event, &s->io, s->fd, EPOLLIN, on_accept, s);
         if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &s->sweep, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_sweep, s);
+                r = sd_event_add_time_relative(m->event, &s->sweep, CLOCK_MONOTONIC, SWEEP_USEC, 0, on_sweep,
+                                               s);
         if (r < 0) {
                 server_free(s);
                 return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The control socket: connections, their limits, and the answers to calls. A call is answered at once, or its handler
- * suspends the connection and answers later; calls of one connection are answered in their order, one at a time. */
+/* The control socket: connections, their limits, and the answers to calls. A call is answered at once, or its
+ * handler suspends the connection and answers later; calls of one connection are answered in their order, one
+ * at a time. */
 
 #include "common/varlink.h"
 #include "daemon/manager.h"

@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define LEASES "run/vfctld/leases"
+#define LEASES     "run/vfctld/leases"
 #define QUARANTINE "var/lib/vfctld/quarantine"
-#define FILE_MAX (64U * 1024U)
+#define FILE_MAX   (64U * 1024U)
 
 static int put_json(int root_fd, const char *dir, const char *name, json_t *j_taken) {
         _cleanup_json_ json_t *j = j_taken;
@@ -33,11 +33,12 @@ int store_lease(struct managed_lease *ml) {
                 json_array_append_new(vfs, json_string(ADDRESS_STR(l->vfs[i])));
         lease_file(l, name);
         return put_json(ml->manager->root_fd, LEASES, name,
-                        json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:b,s:b,s:o}", "version", 1, "id", l->id,
-                                  "tenant", l->tenant, "pool", l->pool, "vm", l->vm, "uid", (json_int_t) l->uid,
-                                  "pid", (json_int_t) l->pid, "pid_start", (json_int_t) l->pid_start, "hand_off",
-                                  hand_off_to_string(l->hand_off), "created", (json_int_t) l->created_usec, "granted",
-                                  ml->granted, "ending", l->ending, "vfs", vfs));
+                        json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:b,s:b,s:o}", "version", 1, "id",
+                                  l->id, "tenant", l->tenant, "pool", l->pool, "vm", l->vm, "uid",
+                                  (json_int_t) l->uid, "pid", (json_int_t) l->pid, "pid_start",
+                                  (json_int_t) l->pid_start, "hand_off", hand_off_to_string(l->hand_off),
+                                  "created", (json_int_t) l->created_usec, "granted", ml->granted, "ending",
+                                  l->ending, "vfs", vfs));
 }
 
 void store_lease_remove(struct managed_lease *ml) {
@@ -91,12 +92,18 @@ static bool parse_lease(json_t *j, struct lease *l, bool *granted) {
         int64_t version, uid, pid, pid_start, created;
         json_t *vfs;
         const struct json_field fields[] = {
-                { "version", JSON_KIND_INT, true, &version },   { "id", JSON_KIND_STRING, true, &id },
-                { "tenant", JSON_KIND_STRING, true, &tenant },  { "pool", JSON_KIND_STRING, true, &pool },
-                { "vm", JSON_KIND_STRING, true, &vm },          { "uid", JSON_KIND_INT, true, &uid },
-                { "pid", JSON_KIND_INT, true, &pid },           { "pid_start", JSON_KIND_INT, true, &pid_start },
-                { "hand_off", JSON_KIND_STRING, true, &hand_off }, { "created", JSON_KIND_INT, true, &created },
-                { "granted", JSON_KIND_BOOL, true, granted },   { "ending", JSON_KIND_BOOL, true, &l->ending },
+                { "version", JSON_KIND_INT, true, &version },
+                { "id", JSON_KIND_STRING, true, &id },
+                { "tenant", JSON_KIND_STRING, true, &tenant },
+                { "pool", JSON_KIND_STRING, true, &pool },
+                { "vm", JSON_KIND_STRING, true, &vm },
+                { "uid", JSON_KIND_INT, true, &uid },
+                { "pid", JSON_KIND_INT, true, &pid },
+                { "pid_start", JSON_KIND_INT, true, &pid_start },
+                { "hand_off", JSON_KIND_STRING, true, &hand_off },
+                { "created", JSON_KIND_INT, true, &created },
+                { "granted", JSON_KIND_BOOL, true, granted },
+                { "ending", JSON_KIND_BOOL, true, &l->ending },
                 { "vfs", JSON_KIND_ARRAY, true, &vfs },
         };
 
@@ -152,9 +159,11 @@ void store_quarantine(struct managed_vf *v) {
 
         quarantine_file(v, name);
         int r = put_json(v->manager->root_fd, QUARANTINE, name,
-                         json_pack("{s:i,s:s,s:s,s:o}", "version", 1, "address", ADDRESS_STR(v->vf.address), "reason",
-                                   reason_name(v->vf.reason), "detail", json_text_value(v->detail)));
-        if (r < 0) /* it stays quarantined while this daemon runs; a restart scrubs it before anybody gets it */
+                         json_pack("{s:i,s:s,s:s,s:o}", "version", 1, "address", ADDRESS_STR(v->vf.address),
+                                   "reason", reason_name(v->vf.reason), "detail",
+                                   json_text_value(v->detail)));
+        if (r <
+            0) /* it stays quarantined while this daemon runs; a restart scrubs it before anybody gets it */
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
                          "its quarantine could not be written down: %s", errno_text(r));
 }

@@ -26,12 +26,14 @@ static json_t *pool_json(const struct manager *m, const struct pf *pf) {
 json_t *pf_json(const struct manager *m, const struct pf *pf) {
         char model[128];
 
-        return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:b,s:s}", "address", address_json(pf->address),
-                         "driver", pf->driver, "netdev", pf->netdev, "vendor", hex_json(pf->vendor, 4), "device",
-                         hex_json(pf->device, 4), "class", hex_json(pf->class, 6), "model",
-                         json_text_value(names_device(pf->vendor, pf->device, model, sizeof(model))), "numa_node",
-                         pf->numa_node, "total_vfs", (int) pf->total_vfs, "num_vfs", (int) pf->num_vfs, "pool",
-                         pool_json(m, pf), "stuck", pf->stuck, "reason", reason_name(pf->reason));
+        return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:b,s:s}", "address",
+                         address_json(pf->address), "driver", pf->driver, "netdev", pf->netdev, "vendor",
+                         hex_json(pf->vendor, 4), "device", hex_json(pf->device, 4), "class",
+                         hex_json(pf->class, 6), "model",
+                         json_text_value(names_device(pf->vendor, pf->device, model, sizeof(model))),
+                         "numa_node", pf->numa_node, "total_vfs", (int) pf->total_vfs, "num_vfs",
+                         (int) pf->num_vfs, "pool", pool_json(m, pf), "stuck", pf->stuck, "reason",
+                         reason_name(pf->reason));
 }
 
 static json_t *holders_json(const struct managed_vf *v) {
@@ -55,18 +57,19 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
 
         message[0] = '\0';
         if (reason != REASON_NONE)
-                snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason), v->detail[0] ? ": " : "",
-                         v->detail);
+                snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
+                         v->detail[0] ? ": " : "", v->detail);
         return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:i,s:o,s:o,s:o,s:o}", "address",
-                         address_json(vf->address), "pf", address_json(vf->pf->address), "index", (int) vf->index, "pool",
-                         pool_json(m, vf->pf), "state", vf_state_to_string(vf->state), "reason", reason_name(reason),
-                         "message", json_text_value(message), "hint", reason != REASON_NONE ? reason_hint(reason) : "", "driver", vf->driver, "group",
-                         vf->group, "group_type", vf->group_type, "isolated",
+                         address_json(vf->address), "pf", address_json(vf->pf->address), "index",
+                         (int) vf->index, "pool", pool_json(m, vf->pf), "state",
+                         vf_state_to_string(vf->state), "reason", reason_name(reason), "message",
+                         json_text_value(message), "hint", reason != REASON_NONE ? reason_hint(reason) : "",
+                         "driver", vf->driver, "group", vf->group, "group_type", vf->group_type, "isolated",
                          (vf->state == VF_READY || vf->state == VF_LEASING || vf->state == VF_LEASED) &&
-                                 verdict_of(vf, &m->host) == REASON_NONE,
+                                         verdict_of(vf, &m->host) == REASON_NONE,
                          "numa_node", vf->pf->numa_node, "lease", json_string_or_null(vf->lease), "tenant",
-                         json_string_or_null(l ? l->tenant : NULL), "vm", json_string_or_null(l ? l->vm : NULL), "holders",
-                         holders_json(v));
+                         json_string_or_null(l ? l->tenant : NULL), "vm",
+                         json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v));
 }
 
 json_t *lease_json(const struct lease *l) {
@@ -74,18 +77,18 @@ json_t *lease_json(const struct lease *l) {
 
         for (size_t i = 0; i < l->n_vfs; i++)
                 json_array_append_new(vfs, address_json(l->vfs[i]));
-        return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:b,s:o}", "id", l->id, "tenant", l->tenant, "pool", l->pool,
-                         "vm", l->vm, "uid", (json_int_t) l->uid, "pid", (json_int_t) l->pid, "hand_off",
-                         hand_off_to_string(l->hand_off), "created", (json_int_t) l->created_usec, "ending", l->ending,
-                         "vfs", vfs);
+        return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:b,s:o}", "id", l->id, "tenant", l->tenant,
+                         "pool", l->pool, "vm", l->vm, "uid", (json_int_t) l->uid, "pid", (json_int_t) l->pid,
+                         "hand_off", hand_off_to_string(l->hand_off), "created", (json_int_t) l->created_usec,
+                         "ending", l->ending, "vfs", vfs);
 }
 
 json_t *device_json(const struct vf *vf, int device_fd) {
         char node[64];
 
         snprintf(node, sizeof(node), "/dev/vfio/%d", vf->group);
-        return json_pack("{s:o,s:i,s:o,s:o,s:o}", "address", address_json(vf->address), "group", vf->group, "device_fd",
-                         device_fd >= 0 ? json_integer(device_fd) : json_null(), "iommufd_fd",
+        return json_pack("{s:o,s:i,s:o,s:o,s:o}", "address", address_json(vf->address), "group", vf->group,
+                         "device_fd", device_fd >= 0 ? json_integer(device_fd) : json_null(), "iommufd_fd",
                          device_fd >= 0 ? json_integer(device_fd + 1) : json_null(), "node",
                          device_fd >= 0 ? json_null() : json_string(node));
 }
@@ -100,8 +103,9 @@ json_t *step_json(const struct step *s) {
                 json_array_append_new(hits, json_string(who));
         }
         return json_pack("{s:s,s:o,s:i,s:i,s:b,s:b,s:s,s:o}", "kind", step_kind_to_string(s->kind), "address",
-                         address_json(s->address), "from", (int) s->from, "to", (int) s->to, "destructive", s->destructive,
-                         "blocked", s->blocked, "reason", reason_name(s->reason), "hits", hits);
+                         address_json(s->address), "from", (int) s->from, "to", (int) s->to, "destructive",
+                         s->destructive, "blocked", s->blocked, "reason", reason_name(s->reason), "hits",
+                         hits);
 }
 
 json_t *policy_errors_json(const struct policy_errors *e) {
@@ -110,10 +114,11 @@ json_t *policy_errors_json(const struct policy_errors *e) {
         for (size_t i = 0; i < e->n; i++) {
                 const struct policy_error *p = &e->items[i];
 
-                json_array_append_new(errors, json_pack("{s:o,s:i,s:i,s:o,s:o}", "file", json_text_value(p->file),
-                                                        "line", p->at.line, "column", p->at.column, "path",
-                                                        json_text_value(p->path ? p->path : ""), "message",
-                                                        json_text_value(p->message)));
+                json_array_append_new(errors,
+                                      json_pack("{s:o,s:i,s:i,s:o,s:o}", "file", json_text_value(p->file),
+                                                "line", p->at.line, "column", p->at.column, "path",
+                                                json_text_value(p->path ? p->path : ""), "message",
+                                                json_text_value(p->message)));
         }
         return errors;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The nouns as the interface io.vfctl.Manager describes them. Each returns a new reference, or NULL without memory. */
+/* The nouns as the interface io.vfctl.Manager describes them. Each returns a new reference, or NULL without
+ * memory. */
 
 #include "common/json.h"
 #include "daemon/vf.h"

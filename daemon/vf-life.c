@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How a VF gets ready, and ready again: bind, fence, scrub; after an owner also take the node back and make every
- * descriptor that the owner may have kept worthless. Each step is one worker operation; its callback decides the next. */
+/* How a VF gets ready, and ready again: bind, fence, scrub; after an owner also take the node back and make
+ * every descriptor that the owner may have kept worthless. Each step is one worker operation; its callback
+ * decides the next. */
 
 #include "common/text.h"
 #include "daemon/pf.h"
@@ -22,7 +23,8 @@ static void retry_later(struct managed_vf *v, enum reason reason, const char *de
 }
 
 static void step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
-        /* No worker at all says nothing about the VF. One that ends over and over while it works on it does. */
+        /* No worker at all says nothing about the VF. One that ends over and over while it works on it does.
+         */
         if (worker_reply_is_transient(reply) && (reply->error == -ECONNREFUSED || v->retries < LOST_MAX)) {
                 retry_later(v, REASON_NO_WORKER, v->detail);
                 return;
@@ -30,8 +32,8 @@ static void step_failed(struct managed_vf *v, const struct worker_reply *reply, 
         vf_enter(v, VF_EVENT_FAILED, reason);
 }
 
-/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where it is and
- * is tried again when something changes. A quarantine would outlive the change. */
+/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where
+ * it is and is tried again when something changes. A quarantine would outlive the change. */
 static bool is_evidence(enum reason r) {
         return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
                r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
@@ -44,10 +46,12 @@ static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FD
         if (vf_op_ended(v, reply, fds))
                 return;
         v->n_holders = 0;
-        for (uint64_t i = 0; reply->error == 0 && i < MIN(reply->value[0], (uint64_t) WORKER_HOLDERS_MAX); i++)
+        for (uint64_t i = 0; reply->error == 0 && i < MIN(reply->value[0], (uint64_t) WORKER_HOLDERS_MAX);
+             i++)
                 if (reply->value[i + 1] != (uint64_t) getpid() && reply->value[i + 1] > 1)
                         v->holders[v->n_holders++] = (pid_t) reply->value[i + 1];
-        retry_later(v, REASON_HELD, v->n_holders > 0 ? "" : "no process shows it; a descriptor may be in flight");
+        retry_later(v, REASON_HELD,
+                    v->n_holders > 0 ? "" : "no process shows it; a descriptor may be in flight");
 }
 
 static void step_show_holders(struct managed_vf *v) {
@@ -88,7 +92,8 @@ static void on_group_type(const struct worker_reply *reply, int fds[WORKER_FDS_M
 /* Before the driver: a pass-through default domain would be in force whenever nobody has the VF open. */
 static void step_bind(struct managed_vf *v) {
         bool identity = strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1;
-        struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type) : vf_op(v, WORKER_BIND, on_bound);
+        struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type)
+                                       : vf_op(v, WORKER_BIND, on_bound);
 
         text_copy(op.request.text, sizeof(op.request.text), identity ? "DMA" : "vfio-pci");
         op.serial = true;
@@ -178,12 +183,13 @@ static void on_renewed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
         vf_advance(v);
 }
 
-/* The fence shows that nobody drives the VF, not that nobody has its device node open: an opened but unbound cdev is no
- * obstacle to the fence, and could be bound in the moment the next owner gets the VF. Unbinding the driver makes every such
- * descriptor worthless. It waits for them, so first look whether any process has one; what /proc does not show (a
- * descriptor in flight in a socket) makes the worker hang, and only this VF stays stuck.
- * drivers/vfio/vfio_main.c:vfio_unregister_group_dev */
-static void on_holders_before_renew(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+/* The fence shows that nobody drives the VF, not that nobody has its device node open: an opened but unbound
+ * cdev is no obstacle to the fence, and could be bound in the moment the next owner gets the VF. Unbinding
+ * the driver makes every such descriptor worthless. It waits for them, so first look whether any process has
+ * one; what /proc does not show (a descriptor in flight in a socket) makes the worker hang, and only this VF
+ * stays stuck. drivers/vfio/vfio_main.c:vfio_unregister_group_dev */
+static void on_holders_before_renew(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
+                                    void *userdata) {
         struct managed_vf *v = userdata;
 
         if (reply->error < 0 || reply->value[0] > 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The states of a VF and what leads from one to the other: a table, nothing else. tests/unit/golden/vf-states.txt shows it. */
+/* The states of a VF and what leads from one to the other: a table, nothing else.
+ * tests/unit/golden/vf-states.txt shows it. */
 
 #include "daemon/vf.h"
 
@@ -10,23 +11,25 @@
 static const enum vf_state next[_VF_EVENT_MAX][_VF_STATE_MAX] = {
         [VF_EVENT_SEEN] = { VF_UNBOUND, VF_UNBOUND, VF_UNBOUND, VF_UNBOUND, VF_UNBOUND, NEVER, NEVER, NEVER,
                             NEVER, NEVER },
-        [VF_EVENT_SEEN_BOUND] = { VF_BOUND, VF_BOUND, VF_BOUND, VF_BOUND, VF_BOUND, NEVER, NEVER, NEVER, NEVER,
-                                  NEVER },
+        [VF_EVENT_SEEN_BOUND] = { VF_BOUND, VF_BOUND, VF_BOUND, VF_BOUND, VF_BOUND, NEVER, NEVER, NEVER,
+                                  NEVER, NEVER },
         [VF_EVENT_IGNORED] = { VF_UNMANAGED, VF_UNMANAGED, VF_UNMANAGED, VF_UNMANAGED, VF_UNMANAGED, NEVER,
                                NEVER, NEVER, NEVER, NEVER },
-        [VF_EVENT_FENCED] = { VF_READY, NEVER, NEVER, VF_READY, VF_READY, NEVER, NEVER, VF_READY, NEVER, NEVER },
+        [VF_EVENT_FENCED] = { VF_READY, NEVER, NEVER, VF_READY, VF_READY, NEVER, NEVER, VF_READY, NEVER,
+                              NEVER },
         [VF_EVENT_CHOSEN] = { NEVER, NEVER, NEVER, NEVER, VF_LEASING, NEVER, NEVER, NEVER, NEVER, NEVER },
         [VF_EVENT_HANDED] = { VF_LEASED, NEVER, NEVER, NEVER, NEVER, VF_LEASED, NEVER, NEVER, NEVER, NEVER },
         [VF_EVENT_ENDED] = { VF_RECLAIMING, NEVER, NEVER, NEVER, NEVER, VF_RECLAIMING, VF_RECLAIMING,
                              VF_RECLAIMING, NEVER, NEVER },
-        [VF_EVENT_FAILED] = { VF_QUARANTINED, NEVER, VF_QUARANTINED, VF_QUARANTINED, VF_QUARANTINED, NEVER, NEVER,
-                              VF_QUARANTINED, VF_QUARANTINED, VF_QUARANTINED },
+        [VF_EVENT_FAILED] = { VF_QUARANTINED, NEVER, VF_QUARANTINED, VF_QUARANTINED, VF_QUARANTINED, NEVER,
+                              NEVER, VF_QUARANTINED, VF_QUARANTINED, VF_QUARANTINED },
         [VF_EVENT_HUNG] = { NEVER, NEVER, VF_STUCK, VF_STUCK, VF_STUCK, VF_STUCK, NEVER, VF_STUCK, VF_STUCK,
                             VF_STUCK },
-        [VF_EVENT_RETURNED] = { NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, VF_RECLAIMING },
+        [VF_EVENT_RETURNED] = { NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER,
+                                VF_RECLAIMING },
         [VF_EVENT_CLEARED] = { NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, VF_RECLAIMING, NEVER },
-        [VF_EVENT_LOST] = { VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT,
-                            VF_ABSENT, VF_ABSENT },
+        [VF_EVENT_LOST] = { VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT, VF_ABSENT,
+                            VF_ABSENT, VF_ABSENT, VF_ABSENT },
 };
 
 static const char *const names[_VF_EVENT_MAX] = {

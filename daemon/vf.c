@@ -69,16 +69,17 @@ static void log_enter(struct managed_vf *v, enum vf_state old, enum reason reaso
         if (reason == REASON_NONE)
                 log_with(level, &f, "%s -> %s", vf_state_to_string(old), vf_state_to_string(v->vf.state));
         else
-                log_with(level, &f, "%s -> %s: %s%s%s", vf_state_to_string(old), vf_state_to_string(v->vf.state),
-                         reason_sentence(reason), v->detail[0] ? ": " : "", v->detail);
+                log_with(level, &f, "%s -> %s: %s%s%s", vf_state_to_string(old),
+                         vf_state_to_string(v->vf.state), reason_sentence(reason), v->detail[0] ? ": " : "",
+                         v->detail);
 }
 
 void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
         enum vf_state old = v->vf.state, now = vf_next(old, e);
 
         if (now == _VF_STATE_MAX) {
-                log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }), "%s while %s: not allowed",
-                         vf_event_to_string(e), vf_state_to_string(old));
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
+                         "%s while %s: not allowed", vf_event_to_string(e), vf_state_to_string(old));
                 return;
         }
         v->vf.state = now;
@@ -110,6 +111,7 @@ void vf_blocked(struct managed_vf *v, enum reason reason, const char *detail) {
                 return;
         if (reason != REASON_NONE)
                 log_with(LOG_WARNING, (&(struct log_fields){ .address = &v->vf.address }), "stays %s: %s%s%s",
-                         vf_state_to_string(v->vf.state), reason_sentence(reason), detail[0] ? ": " : "", detail);
+                         vf_state_to_string(v->vf.state), reason_sentence(reason), detail[0] ? ": " : "",
+                         detail);
         events_vf(v->manager, v, v->vf.state);
 }

@@ -7,24 +7,24 @@
 struct managed_vf {
         struct vf vf; /* first: the inventory points here */
         struct manager *manager;
-        int fence;           /* open while this daemon fences it, else -1 */
-        bool fence_stored;   /* systemd's fd store has it too */
-        bool busy;           /* an operation on it is under way */
-        bool indexed;        /* part of the inventory; if not, the callback of its last operation frees it */
-        bool fresh;          /* just enabled by us, nobody ever used it: needs no scrub */
-        bool revoked;        /* reclaiming: the group node is root's again */
-        bool renewed;        /* reclaiming: descriptors that the last owner may have kept are worthless now */
-        bool fence_tried;    /* quarantined: one attempt to fence it was made */
-        struct managed_vf *orphan; /* next of manager->vf_orphans, once it is gone while busy */
-        bool take_over;      /* an administrator said to take it from its host driver */
-        bool dirty;          /* an event named it; read its facts again */
+        int fence;         /* open while this daemon fences it, else -1 */
+        bool fence_stored; /* systemd's fd store has it too */
+        bool busy;         /* an operation on it is under way */
+        bool indexed;      /* part of the inventory; if not, the callback of its last operation frees it */
+        bool fresh;        /* just enabled by us, nobody ever used it: needs no scrub */
+        bool revoked;      /* reclaiming: the group node is root's again */
+        bool renewed;      /* reclaiming: descriptors that the last owner may have kept are worthless now */
+        bool fence_tried;  /* quarantined: one attempt to fence it was made */
+        struct managed_vf *orphan;   /* next of manager->vf_orphans, once it is gone while busy */
+        bool take_over;              /* an administrator said to take it from its host driver */
+        bool dirty;                  /* an event named it; read its facts again */
         enum hand_off last_hand_off; /* how its last owner had it */
-        bool retry;          /* blocked, but the retry timer will try again */
-        unsigned retries;    /* turns of that timer so far */
-        enum reason shown;   /* why it was blocked last, also while it is being tried again */
+        bool retry;                  /* blocked, but the retry timer will try again */
+        unsigned retries;            /* turns of that timer so far */
+        enum reason shown;           /* why it was blocked last, also while it is being tried again */
         pid_t holders[WORKER_HOLDERS_MAX];
         size_t n_holders;
-        char detail[160];    /* what the worker or the kernel said about the reason */
+        char detail[160]; /* what the worker or the kernel said about the reason */
 };
 
 static inline struct managed_vf *managed_vf(const struct vf *vf) {
@@ -32,7 +32,8 @@ static inline struct managed_vf *managed_vf(const struct vf *vf) {
 }
 
 struct managed_vf *managed_vf_new(struct manager *m, const struct vf *facts);
-void managed_vf_release(struct managed_vf *v); /* drops fence and index entry; the memory stays the inventory's */
+void managed_vf_release(
+                struct managed_vf *v); /* drops fence and index entry; the memory stays the inventory's */
 
 void managed_vf_free_orphan(struct managed_vf *v);
 
@@ -57,7 +58,7 @@ enum vf_event {
 #define X(code, name) VF_EVENT_##code,
         VF_EVENTS(X)
 #undef X
-        _VF_EVENT_MAX,
+                        _VF_EVENT_MAX,
 };
 
 const char *vf_event_to_string(enum vf_event e);
@@ -65,14 +66,15 @@ const char *vf_event_to_string(enum vf_event e);
 /* The next state, or _VF_STATE_MAX if the event is not allowed in this state. Pure. */
 enum vf_state vf_next(enum vf_state now, enum vf_event e);
 
-/* The only place that sets a VF's state: looks it up, logs old and new, writes quarantines down, tells watchers. An event that
- * the table does not allow is a bug: logged, and the state stays. */
+/* The only place that sets a VF's state: looks it up, logs old and new, writes quarantines down, tells
+ * watchers. An event that the table does not allow is a bug: logged, and the state stays. */
 void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason);
 
 /* Sets or clears why a VF does not advance, without a change of state. Logged when it changes. */
 void vf_blocked(struct managed_vf *v, enum reason reason, const char *detail);
 
-/* vf-life.c: starts whatever brings an idle VF nearer to where it should be. Does nothing if it is busy or blocked. */
+/* vf-life.c: starts whatever brings an idle VF nearer to where it should be. Does nothing if it is busy or
+ * blocked. */
 void vf_advance(struct managed_vf *v);
 void vf_unblock(struct managed_vf *v); /* forgets why it was blocked, then advances */
 /* True if nothing more will happen to it by itself. */
@@ -81,9 +83,10 @@ bool vf_settled(const struct managed_vf *v);
 /* vf-ops.c: what every operation on a VF shares. */
 struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done);
 void vf_submit(struct managed_vf *v, const struct worker_op *op);
-/* First thing in each callback: not busy any more; a hang or a vanished VF is handled here. True: nothing is left to do. */
+/* First thing in each callback: not busy any more; a hang or a vanished VF is handled here. True: nothing is
+ * left to do. */
 bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]);
-int vf_refresh(struct managed_vf *v); /* re-reads its facts from sysfs; -ENODEV if it is gone */
+int vf_refresh(struct managed_vf *v);  /* re-reads its facts from sysfs; -ENODEV if it is gone */
 bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver */
 void vf_keep_fence(struct managed_vf *v, int fd_taken);
 void vf_store_fence(struct managed_vf *v); /* from now on a restarted daemon finds it READY */

@@ -23,16 +23,17 @@ static unsigned arg_worker_timeout = 60;
 static int arg_log_level = LOG_INFO;
 
 static const char help[] =
-        "vfctld [OPTION…]\n\n"
-        "Owns the SR-IOV virtual functions of this host: enables, fences and leases them.\n\n"
-        "  --root DIR              work on the tree below DIR instead of the running system\n"
-        "  --worker-exec PROGRAM   start PROGRAM as worker instead of connecting to " WORKER_SOCKET "\n"
-        "  --workers N             operations at the same time, 1 to 256 (16)\n"
-        "  --worker-timeout SEC    an operation that takes longer is abandoned, 1 to 3600 (60)\n"
-        "  --fence BACKEND         auto, group or iommufd (auto)\n"
-        "  --log-level LEVEL       error, warning, notice, info or debug (info)\n"
-        "  --version, --help\n\n"
-        "See vfctld(8).\n";
+                "vfctld [OPTION…]\n\n"
+                "Owns the SR-IOV virtual functions of this host: enables, fences and leases them.\n\n"
+                "  --root DIR              work on the tree below DIR instead of the running system\n"
+                "  --worker-exec PROGRAM   start PROGRAM as worker instead of connecting to " WORKER_SOCKET
+                "\n"
+                "  --workers N             operations at the same time, 1 to 256 (16)\n"
+                "  --worker-timeout SEC    an operation that takes longer is abandoned, 1 to 3600 (60)\n"
+                "  --fence BACKEND         auto, group or iommufd (auto)\n"
+                "  --log-level LEVEL       error, warning, notice, info or debug (info)\n"
+                "  --version, --help\n\n"
+                "See vfctld(8).\n";
 
 static int parse_number(const char *option, const char *text, unsigned max, unsigned *ret) {
         uint64_t v;

@@ -37,21 +37,21 @@ struct worker {
         struct worker *next;
         struct worker_link *link;
         int fd;
-        pid_t pid;              /* 0 if systemd started it */
+        pid_t pid; /* 0 if systemd started it */
         sd_event_source *io, *deadline;
-        struct entry *entry;    /* its operation; of an abandoned worker the one that hangs, already answered */
+        struct entry *entry; /* its operation; of an abandoned worker the one that hangs, already answered */
         bool abandoned;
 };
 
 struct worker_link {
         sd_event *event;
         struct worker_link_config config;
-        struct queue ready;     /* may run as soon as a worker is free */
+        struct queue ready; /* may run as soon as a worker is free */
         struct lane *lanes;
         struct worker *workers;
-        unsigned n_workers;     /* not counting abandoned ones */
+        unsigned n_workers; /* not counting abandoned ones */
         uint64_t next_id;
-        sd_event_source *kick;  /* deferred: hand out work; answer what could not be sent */
+        sd_event_source *kick; /* deferred: hand out work; answer what could not be sent */
         sd_event_source *grow; /* more workers, if the queue still stands then */
         sd_event_source *idle;
         bool connect_failed;
@@ -74,8 +74,8 @@ static struct entry *queue_take(struct queue *q) {
         return e;
 }
 
-struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf, worker_done done,
-                                void *userdata) {
+struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf,
+                                worker_done done, void *userdata) {
         return (struct worker_op){
                 .request = { .version = WORKER_PROTOCOL_VERSION, .op = code, .address = target },
                 .fds = { -1, -1 },
@@ -151,7 +151,9 @@ static void entry_done(struct worker_link *l, struct entry *e, const struct work
 }
 
 static void entry_fail(struct worker_link *l, struct entry *e, int error, const char *detail) {
-        struct worker_reply reply = { .version = WORKER_PROTOCOL_VERSION, .error = error, .id = e->op.request.id };
+        struct worker_reply reply = { .version = WORKER_PROTOCOL_VERSION,
+                                      .error = error,
+                                      .id = e->op.request.id };
 
         snprintf(reply.detail, sizeof(reply.detail), "%s: %s", worker_op_name(e->op.request.op), detail);
         entry_done(l, e, &reply, NULL);
@@ -188,7 +190,8 @@ static void worker_lost(struct worker *w, const char *why) {
                 return;
         if (abandoned) {
                 if (l->config.on_return)
-                        l->config.on_return(e->op.pf, e->op.request.address, e->op.vf_scope, l->config.userdata);
+                        l->config.on_return(e->op.pf, e->op.request.address, e->op.vf_scope,
+                                            l->config.userdata);
         } else {
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &e->op.request.address }),
                          "worker lost during %s: %s", worker_op_name(e->op.request.op), why);
@@ -217,7 +220,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         struct worker *w = userdata;
         struct worker_link *l = w->link;
 
-        /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells when it is over */
+        /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells
+         * when it is over */
         w->abandoned = true;
         l->n_workers--;
         log_with(LOG_ERR, (&(struct log_fields){ .address = &w->entry->op.request.address }),
@@ -383,8 +387,8 @@ static struct worker *worker_idle(struct worker_link *l) {
         return l->n_workers == 0 ? worker_new(l) : NULL;
 }
 
-/* Starting a worker costs more than most operations: only if the queue still stands after a moment there are more of them, and
- * then quickly twice as many each time. */
+/* Starting a worker costs more than most operations: only if the queue still stands after a moment there are
+ * more of them, and then quickly twice as many each time. */
 static void grow_later(struct worker_link *l) {
         int enabled = SD_EVENT_OFF;
 
@@ -431,7 +435,8 @@ static int on_kick(sd_event_source *s, void *userdata) {
                         continue;
                 }
                 uint64_t timeout = e->op.timeout_usec ? e->op.timeout_usec : l->config.timeout_usec;
-                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC, timeout, 0, on_deadline, w);
+                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC, timeout, 0,
+                                               on_deadline, w);
                 if (r < 0)
                         log_error("cannot set a deadline: %s", errno_text(r));
         }

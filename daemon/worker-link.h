@@ -2,9 +2,10 @@
 #pragma once
 /* The daemon's end of the worker link: a small pool of workers, each with one operation at a time.
  *
- * Operations of one PF that the kernel serializes anyway (numvfs, bind, unbind) wait for each other here, in the order
- * they came; everything else runs side by side on as many workers as there are. An operation past its deadline is answered
- * with -ETIMEDOUT and its worker is abandoned: it is not waited for, and when it comes back after all, on_return says so. */
+ * Operations of one PF that the kernel serializes anyway (numvfs, bind, unbind) wait for each other here, in
+ * the order they came; everything else runs side by side on as many workers as there are. An operation past
+ * its deadline is answered with -ETIMEDOUT and its worker is abandoned: it is not waited for, and when it
+ * comes back after all, on_return says so. */
 
 #include "daemon/worker-protocol.h"
 
@@ -14,8 +15,8 @@
 struct worker_link;
 struct worker_op;
 
-/* Called exactly once for each operation; never from within worker_link_submit(). The reply's fds are in fds and belong to
- * the callee; unused entries are -1. */
+/* Called exactly once for each operation; never from within worker_link_submit(). The reply's fds are in fds
+ * and belong to the callee; unused entries are -1. */
 typedef void (*worker_done)(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata);
 
 struct worker_op {
@@ -23,8 +24,8 @@ struct worker_op {
         int fds[WORKER_FDS_MAX]; /* borrowed until the callback; -1 unused */
         struct address pf;       /* lane for serial operations, and what a hang is blamed on */
         bool serial;
-        bool vf_scope;           /* a hang is blamed on the VF only, the PF's other work goes on */
-        uint64_t timeout_usec;   /* 0: the link's default */
+        bool vf_scope;         /* a hang is blamed on the VF only, the PF's other work goes on */
+        uint64_t timeout_usec; /* 0: the link's default */
         worker_done done;
         void *userdata;
 };
@@ -50,5 +51,5 @@ int worker_link_submit(struct worker_link *l, const struct worker_op *op);
 bool worker_reply_is_transient(const struct worker_reply *reply);
 
 /* An operation without fds and values. */
-struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf, worker_done done,
-                                void *userdata);
+struct worker_op worker_op_make(enum worker_op_code code, struct address target, struct address pf,
+                                worker_done done, void *userdata);

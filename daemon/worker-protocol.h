@@ -3,8 +3,9 @@
 /* The worker link: the one seam between decisions and effects (design.md section 2).
  *
  * AF_UNIX SOCK_SEQPACKET, one request, one reply, in turn. Fixed-size structs in native byte order (both ends
- * come from one build: version must match), file descriptors by SCM_RIGHTS. The daemon sends, the worker checks the
- * target against sysfs, does one blocking operation, answers. tests/sim/simworker speaks the same on a fake tree. */
+ * come from one build: version must match), file descriptors by SCM_RIGHTS. The daemon sends, the worker
+ * checks the target against sysfs, does one blocking operation, answers. tests/sim/simworker speaks the same
+ * on a fake tree. */
 
 #include "common/address.h"
 #include "common/limits.h"
@@ -12,27 +13,27 @@
 #include <stdint.h>
 
 #define WORKER_PROTOCOL_VERSION 1U
-#define WORKER_SOCKET "/run/vfctld/worker"
-#define WORKER_HOLDERS_MAX 16U
-#define WORKER_FDS_MAX 2U
+#define WORKER_SOCKET           "/run/vfctld/worker"
+#define WORKER_HOLDERS_MAX      16U
+#define WORKER_FDS_MAX          2U
 
 /* op, name, target: PF or VF or none (checked by the worker), one line of what it does */
 #define WORKER_OPS(X)                                                                                        \
-        X(PING, "ping", NONE)             /* nothing */                                                      \
-        X(AUTOPROBE, "autoprobe", PF)     /* value[0]: 0 or 1 -> sriov_drivers_autoprobe */                  \
-        X(NUMVFS, "numvfs", PF)           /* value[0]: VF count; reply value[0]: count read back */          \
-        X(BIND, "bind", VF)               /* text: VFIO driver; override, probe, driver link re-read */      \
-        X(UNBIND, "unbind", VF)           /* unbind whatever driver is bound */                              \
-        X(GROUP_TYPE, "group-type", VF)   /* text: "DMA"; default domain of the VF's group */                \
-        X(FENCE, "fence", VF)             /* value[0]: enum backend; reply fd[0]: the fence */               \
-        X(SCRUB, "scrub", VF)             /* fd[0]: fence, value[0]: its backend; resets through VFIO */     \
-        X(OPEN, "open", VF)               /* reply fd[0]: fresh iommufd, fd[1]: device cdev, both unbound */ \
-        X(GRANT, "grant", VF)             /* value[0]: uid, value[1]: gid; group node to them, 0600 */       \
-        X(REVOKE, "revoke", VF)           /* group node back to root, 0600 */                                \
-        X(MEMLOCK, "memlock", NONE)       /* value[0]: pid, [1]: start time, [2]: bytes; raise RLIMIT */     \
-        X(HOLDERS, "holders", VF)         /* reply value[0]: n, value[1..n]: pids with a VFIO fd of the VF */\
-        X(CONFIG, "config", ANY)          /* value[0]: offset; reply data: 256 bytes of config space */      \
-        X(RENEW, "renew", VF)             /* unbind and bind again: every fd opened before becomes useless */
+        X(PING, "ping", NONE)           /* nothing */                                                        \
+        X(AUTOPROBE, "autoprobe", PF)   /* value[0]: 0 or 1 -> sriov_drivers_autoprobe */                    \
+        X(NUMVFS, "numvfs", PF)         /* value[0]: VF count; reply value[0]: count read back */            \
+        X(BIND, "bind", VF)             /* text: VFIO driver; override, probe, driver link re-read */        \
+        X(UNBIND, "unbind", VF)         /* unbind whatever driver is bound */                                \
+        X(GROUP_TYPE, "group-type", VF) /* text: "DMA"; default domain of the VF's group */                  \
+        X(FENCE, "fence", VF)           /* value[0]: enum backend; reply fd[0]: the fence */                 \
+        X(SCRUB, "scrub", VF)           /* fd[0]: fence, value[0]: its backend; resets through VFIO */       \
+        X(OPEN, "open", VF)             /* reply fd[0]: fresh iommufd, fd[1]: device cdev, both unbound */   \
+        X(GRANT, "grant", VF)           /* value[0]: uid, value[1]: gid; group node to them, 0600 */         \
+        X(REVOKE, "revoke", VF)         /* group node back to root, 0600 */                                  \
+        X(MEMLOCK, "memlock", NONE)     /* value[0]: pid, [1]: start time, [2]: bytes; raise RLIMIT */       \
+        X(HOLDERS, "holders", VF)       /* reply value[0]: n, value[1..n]: pids with a VFIO fd of the VF */  \
+        X(CONFIG, "config", ANY)        /* value[0]: offset; reply data: 256 bytes of config space */        \
+        X(RENEW, "renew", VF)           /* unbind and bind again: every fd opened before becomes useless */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 
@@ -40,7 +41,7 @@ enum worker_op_code {
 #define X(code, name, target) WORKER_##code,
         WORKER_OPS(X)
 #undef X
-        _WORKER_OP_MAX,
+                        _WORKER_OP_MAX,
 };
 
 struct worker_request {
@@ -54,7 +55,7 @@ struct worker_request {
 
 struct worker_reply {
         uint32_t version;
-        int32_t error;   /* 0 or negative errno */
+        int32_t error; /* 0 or negative errno */
         uint64_t id;
         uint32_t reason; /* enum reason when error explains itself, else 0 */
         uint32_t n_fds;

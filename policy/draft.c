@@ -26,6 +26,11 @@ void draft_done(struct draft *d) {
         *d = (struct draft){ 0 };
 }
 
+/* Room for one more behind n; the array doubles. NULL without memory, then the old one is still there. */
+static void *grow(void *array, size_t n, size_t size) {
+        return n & (n - 1) ? array : reallocarray(array, n ? 2 * n : 1, size);
+}
+
 static void twice(struct context *c, const char *path, const char *what, const char *name,
                   const struct policy_source *first) {
         if (c->errors->n >= ERRORS_MAX) {
@@ -41,7 +46,7 @@ static void twice(struct context *c, const char *path, const char *what, const c
 /* Notes definition number `count` of a name. */
 static bool names_add(struct context *c, struct names *n, size_t count, const char *path, const char *what,
                       const char *name) {
-        const struct policy_source **sources = reallocarray(n->sources, count + 1, sizeof(*sources));
+        const struct policy_source **sources = grow(n->sources, count, sizeof(*sources));
 
         if (!sources)
                 return false;
@@ -56,7 +61,7 @@ static bool names_add(struct context *c, struct names *n, size_t count, const ch
 
 struct pool *draft_add_pool(struct context *c, struct draft *d, const char *path, const char *name) {
         struct policy *p = d->policy;
-        struct pool *pools = reallocarray(p->pools, p->n_pools + 1, sizeof(*pools));
+        struct pool *pools = grow(p->pools, p->n_pools, sizeof(*pools));
         char *copy = strdup(name);
 
         if (pools)
@@ -72,7 +77,7 @@ struct pool *draft_add_pool(struct context *c, struct draft *d, const char *path
 
 struct tenant *draft_add_tenant(struct context *c, struct draft *d, const char *path, const char *name) {
         struct policy *p = d->policy;
-        struct tenant *tenants = reallocarray(p->tenants, p->n_tenants + 1, sizeof(*tenants));
+        struct tenant *tenants = grow(p->tenants, p->n_tenants, sizeof(*tenants));
         char *copy = strdup(name);
 
         if (tenants)

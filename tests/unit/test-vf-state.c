@@ -40,7 +40,8 @@ static void test_golden(void **state) {
         assert_string_equal(text, golden);
 }
 
-/* Whatever happens, a VF becomes leasable only by way of the fence, and leased only by way of being chosen while ready. */
+/* Whatever happens, a VF becomes leasable only by way of the fence, and leased only by way of being chosen
+ * while ready. */
 static void test_never(void **state) {
         for (unsigned e = 0; e < _VF_EVENT_MAX; e++)
                 for (unsigned s = 0; s < _VF_STATE_MAX; s++) {
