@@ -114,6 +114,10 @@ static void skip_value(struct cursor *c) {
 
 /* Compares a quoted key as written with one path token. Keys with JSON escapes are compared after parsing. */
 static bool key_is(const char *quoted, const char *end, const char *token) {
+        size_t n = (size_t) (end - quoted) - 2;
+
+        if (!memchr(quoted, '\\', n + 2)) /* the common case, without the parser */
+                return strlen(token) == n && memcmp(quoted + 1, token, n) == 0;
         _cleanup_json_ json_t *v = json_loadb(quoted, (size_t) (end - quoted), JSON_DECODE_ANY, NULL);
 
         return v && json_is_string(v) && strcmp(json_string_value(v), token) == 0;

@@ -18,8 +18,9 @@
 #define ACQUIRE_COUNT_MAX 32U /* VFs of one request; two fds each must fit MESSAGE_FDS_MAX */
 
 /* Policy files */
-#define POLICY_FILE_MAX  (4U * 1024U * 1024U) /* bytes */
-#define POLICY_FILES_MAX 256U
+#define POLICY_FILE_MAX   (4U * 1024U * 1024U) /* bytes */
+#define POLICY_FILES_MAX  256U
+#define POLICY_ERRORS_MAX 1000U /* then one more that says so; each is located by scanning the file */
 
 /* Hardware */
 #define VFS_PER_PF_MAX 65535U /* TotalVFs is 16 bits wide (PCIe 9.3.3.5) */

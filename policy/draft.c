@@ -33,7 +33,7 @@ static void *grow(void *array, size_t n, size_t size) {
 
 static void twice(struct context *c, const char *path, const char *what, const char *name,
                   const struct policy_source *first) {
-        if (c->errors->n >= ERRORS_MAX) {
+        if (c->errors->n >= POLICY_ERRORS_MAX) {
                 c->too_many = true;
                 return;
         }
@@ -108,7 +108,7 @@ size_t draft_find_pool(struct context *c, const struct draft *d, const char *pat
 
         if (known)
                 return (size_t) json_integer_value(known);
-        if (d->incomplete || c->errors->n >= ERRORS_MAX) {
+        if (d->incomplete || c->errors->n >= POLICY_ERRORS_MAX) {
                 c->too_many = c->too_many || !d->incomplete;
                 return 0;
         }

@@ -36,7 +36,7 @@ static void put(struct context *c, const char *file, struct json_position at, co
 }
 
 void error_put(struct context *c, struct json_position at, const char *path, const char *message) {
-        if (c->errors->n >= ERRORS_MAX)
+        if (c->errors->n >= POLICY_ERRORS_MAX)
                 c->too_many = true;
         else
                 put(c, c->source ? c->source->file : "", at, path, message);
@@ -57,7 +57,7 @@ void error_at(struct context *c, const char *path, bool key, const char *format,
         char message[480];
         va_list ap;
 
-        if (c->errors->n >= ERRORS_MAX) {
+        if (c->errors->n >= POLICY_ERRORS_MAX) {
                 c->too_many = true;
                 return;
         }
@@ -103,7 +103,8 @@ void errors_finish(struct context *c, const struct policy_source *sources, size_
                 qsort_r(e->items, e->n, sizeof(*e->items), compare, &o);
         if (!c->too_many)
                 return;
-        snprintf(message, sizeof(message), "there are more than %u errors; these come first", ERRORS_MAX);
+        snprintf(message, sizeof(message), "there are more than %u errors; these come first",
+                 POLICY_ERRORS_MAX);
         put(c, n > 0 ? sources[n - 1].file : "", (struct json_position){ 0, 0 }, "", message);
 }
 

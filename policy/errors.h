@@ -6,7 +6,6 @@
 
 /* Finding the place of an error walks the file, and the daemon has one thread: a file of nothing but errors
  * must not stop it. */
-#define ERRORS_MAX 1000U
 
 struct context {
         const struct policy_source *source; /* the file being read */

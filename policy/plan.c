@@ -73,6 +73,16 @@ static unsigned target_of(const struct pool *pool, const struct pf *pf) {
         return pool->vfs < pf->total_vfs ? pool->vfs : pf->total_vfs;
 }
 
+/* Why a count was refused. */
+static enum reason refusal(const struct pf *pf) {
+        return pf->reason != REASON_NONE ? pf->reason : REASON_NUMVFS_FAILED;
+}
+
+/* Autoprobe could not be switched off while the PF had the VFs that it has. */
+static bool autoprobe_failed(const struct pf *pf) {
+        return pf->autoprobe && pf->failed_num_vfs > 0 && pf->num_vfs == pf->failed_num_vfs;
+}
+
 /* The VF count. A count that was refused once is not tried again by itself; and where the driver made fewer
  * VFs than asked, destroying these to ask once more would go on for ever. */
 static int plan_count(struct builder *b, unsigned target) {
@@ -89,8 +99,8 @@ static int plan_count(struct builder *b, unsigned target) {
                                 target);
         if (s.destructive && add_hits(&s, pf, b->leases) < 0)
                 return -ENOMEM;
-        if (refused)
-                block(&s, pf->reason != REASON_NONE ? pf->reason : REASON_NUMVFS_FAILED);
+        if (refused || autoprobe_failed(pf)) /* a host driver would take the new VFs */
+                block(&s, refusal(pf));
         int r = add(b, &s);
         if (r < 0)
                 free(s.hits);
@@ -118,7 +128,7 @@ static int plan_vf(struct builder *b, const struct vf *vf) {
                         return r;
         } else if (vf->state != VF_BOUND)
                 return 0;
-        s.kind = STEP_FENCE;
+        s.kind = STEP_FENCE; /* as destructive as the bind that it needs */
         return add(b, &s);
 }
 
@@ -132,8 +142,8 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
                 struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
 
                 s.from = s.to = 0;
-                if (pf->num_vfs > 0 && pf->num_vfs == pf->failed_num_vfs && pf->reason != REASON_NONE)
-                        block(&s, pf->reason);
+                if (autoprobe_failed(pf))
+                        block(&s, refusal(pf));
                 r = add(b, &s);
         }
         if (r >= 0)

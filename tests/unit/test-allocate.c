@@ -291,6 +291,22 @@ static void spreads_over_many_pfs(void **state) {
         host_done(&h);
 }
 
+/* PFs that have nothing to give, however many, do not hide one that has. */
+static void looks_past_empty_pfs(void **state) {
+        struct host h = new_host();
+        struct request r = request_for("blue", "net", 2);
+        char buf[512];
+
+        for (unsigned i = 0; i < 50; i++)
+                host_add_pf(&h, i + 1, 2, 2);
+        for (unsigned i = 0; i < 49; i++)
+                h.inventory.pfs[i]->vfs[0]->state = h.inventory.pfs[i]->vfs[1]->state = VF_QUARANTINED;
+        struct answer x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        assert_string_equal(chosen(&x.a, buf), "50.0 50.1");
+        host_done(&h);
+}
+
 static struct host random_host(struct chance *c) {
         static const char *const tenants[] = { "red", "blue" }, *const pools[] = { "net", "wide" };
         struct host h = new_host();
@@ -405,6 +421,7 @@ int main(void) {
                 cmocka_unit_test(spreads),
                 cmocka_unit_test(holds_always),
                 cmocka_unit_test(spreads_over_many_pfs),
+                cmocka_unit_test(looks_past_empty_pfs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

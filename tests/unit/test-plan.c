@@ -55,51 +55,50 @@ static void require_plan(const struct host *h, const char *expected) {
         assert_string_equal(text, expected);
 }
 
-static void plans_counts(void **state) {
-        static const struct {
-                int pool;
-                unsigned total, now;
-                bool autoprobe, stuck;
-                unsigned failed;
-                enum reason reason;
-                const char *plan;
-        } table[] = {
-                { 0, 7, 7, false, false, 0, REASON_NONE, "" },
-                { 0, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>7\n" },
-                { 0, 7, 0, true, false, 0, REASON_NONE,
-                  "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7\n" },
-                { 0, 7, 7, true, false, 0, REASON_NONE, "autoprobe 0000:01:00.0 0>0\n" },
-                { 0, 7, 3, false, false, 0, REASON_NONE, "resize 0000:01:00.0 3>7 !\n" },
-                { 0, 7, 3, true, false, 0, REASON_NONE,
-                  "autoprobe 0000:01:00.0 0>0\nresize 0000:01:00.0 3>7 !\n" },
-                { 1, 7, 7, false, false, 0, REASON_NONE, "resize 0000:01:00.0 7>4 !\n" },
-                { 1, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
-                { 1, 2, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>2\n" },
-                { 1, 4, 4, false, false, 0, REASON_NONE, "" },
-                { 0, 0, 0, true, false, 0, REASON_NONE, "" },
-                { -1, 7, 0, true, false, 0, REASON_NONE, "" },
-                { -1, 7, 3, true, true, 0, REASON_NONE, "" },
-                { 2, 7, 0, true, false, 0, REASON_NONE, "" }, /* a pool of an older policy */
-                /* what was refused is not tried again by itself */
-                { 0, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM,
-                  "enable 0000:01:00.0 0>7 #numvfs-no-room\n" },
-                { 0, 7, 0, true, false, 7, REASON_NUMVFS_NO_ROOM,
-                  "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7 #numvfs-no-room\n" },
-                { 0, 7, 0, false, false, 7, REASON_NONE, "enable 0000:01:00.0 0>7 #numvfs-failed\n" },
-                { 1, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM, "enable 0000:01:00.0 0>4\n" },
-                { 0, 7, 3, false, false, 7, REASON_NUMVFS_BUSY, "resize 0000:01:00.0 3>7 ! #numvfs-busy\n" },
-                { 0, 7, 7, true, false, 7, REASON_NUMVFS_FAILED,
-                  "autoprobe 0000:01:00.0 0>0 #numvfs-failed\n" },
-                /* asking again would destroy VFs for nothing, over and over */
-                { 0, 7, 3, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 3>7 #fewer-vfs\n" },
-                { 0, 7, 0, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 0>7 #fewer-vfs\n" },
-                { 1, 7, 3, false, false, 7, REASON_FEWER_VFS, "resize 0000:01:00.0 3>4 !\n" },
-                { 0, 7, 0, true, true, 0, REASON_STUCK,
-                  "autoprobe 0000:01:00.0 0>0 #stuck\nenable 0000:01:00.0 0>7 #stuck\n" },
-                { 0, 7, 3, false, true, 7, REASON_STUCK, "resize 0000:01:00.0 3>7 ! #stuck\n" },
-        };
+static const struct {
+        int pool;
+        unsigned total, now;
+        bool autoprobe, stuck;
+        unsigned failed;
+        enum reason reason;
+        const char *plan;
+} counts[] = {
+        { 0, 7, 7, false, false, 0, REASON_NONE, "" },
+        { 0, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>7\n" },
+        { 0, 7, 0, true, false, 0, REASON_NONE, "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7\n" },
+        { 0, 7, 7, true, false, 0, REASON_NONE, "autoprobe 0000:01:00.0 0>0\n" },
+        { 0, 7, 3, false, false, 0, REASON_NONE, "resize 0000:01:00.0 3>7 !\n" },
+        { 0, 7, 3, true, false, 0, REASON_NONE, "autoprobe 0000:01:00.0 0>0\nresize 0000:01:00.0 3>7 !\n" },
+        { 1, 7, 7, false, false, 0, REASON_NONE, "resize 0000:01:00.0 7>4 !\n" },
+        { 1, 7, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+        { 1, 2, 0, false, false, 0, REASON_NONE, "enable 0000:01:00.0 0>2\n" },
+        { 1, 4, 4, false, false, 0, REASON_NONE, "" },
+        { 0, 0, 0, true, false, 0, REASON_NONE, "" },
+        { -1, 7, 0, true, false, 0, REASON_NONE, "" },
+        { -1, 7, 3, true, true, 0, REASON_NONE, "" },
+        { 2, 7, 0, true, false, 0, REASON_NONE, "" }, /* a pool of an older policy */
+        /* what was refused is not tried again by itself */
+        { 0, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM, "enable 0000:01:00.0 0>7 #numvfs-no-room\n" },
+        { 0, 7, 0, true, false, 7, REASON_NUMVFS_NO_ROOM,
+          "autoprobe 0000:01:00.0 0>0\nenable 0000:01:00.0 0>7 #numvfs-no-room\n" },
+        { 0, 7, 0, false, false, 7, REASON_NONE, "enable 0000:01:00.0 0>7 #numvfs-failed\n" },
+        { 1, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM, "enable 0000:01:00.0 0>4\n" },
+        { 0, 7, 3, false, false, 7, REASON_NUMVFS_BUSY, "resize 0000:01:00.0 3>7 ! #numvfs-busy\n" },
+        { 0, 7, 7, true, false, 7, REASON_NUMVFS_FAILED, "autoprobe 0000:01:00.0 0>0 #numvfs-failed\n" },
+        { 1, 7, 7, true, false, 7, REASON_NUMVFS_FAILED,
+          "autoprobe 0000:01:00.0 0>0 #numvfs-failed\nresize 0000:01:00.0 7>4 ! #numvfs-failed\n" },
+        { 1, 7, 7, false, false, 7, REASON_NUMVFS_FAILED, "resize 0000:01:00.0 7>4 !\n" },
+        /* asking again would destroy VFs for nothing, over and over */
+        { 0, 7, 3, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 3>7 #fewer-vfs\n" },
+        { 0, 7, 0, false, false, 7, REASON_FEWER_VFS, "enable 0000:01:00.0 0>7 #fewer-vfs\n" },
+        { 1, 7, 3, false, false, 7, REASON_FEWER_VFS, "resize 0000:01:00.0 3>4 !\n" },
+        { 0, 7, 0, true, true, 0, REASON_STUCK,
+          "autoprobe 0000:01:00.0 0>0 #stuck\nenable 0000:01:00.0 0>7 #stuck\n" },
+        { 0, 7, 3, false, true, 7, REASON_STUCK, "resize 0000:01:00.0 3>7 ! #stuck\n" },
+};
 
-        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+static void plans_counts(void **state) {
+        FOREACH_ARRAY(i, counts, ARRAY_SIZE(counts)) {
                 struct host h = new_host();
                 struct pf *pf = host_add_pf(&h, 1, i->total, i->now);
 
@@ -120,10 +119,10 @@ static void plans_vfs(void **state) {
                 const char *plan;
         } table[] = {
                 { VF_UNBOUND, "", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
                 { VF_UNBOUND, "vfio-pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
                 { VF_UNBOUND, "mlx5_vfio_pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
                 { VF_BOUND, "vfio-pci", "fence 0000:01:01.0 0>0\n" },
                 { VF_READY, "vfio-pci", "" },
                 { VF_ABSENT, "", "" },
@@ -188,13 +187,15 @@ static void leases_block(void **state) {
                          "resize 0000:03:00.0 6>8 ! #leased @by-id\n"
                          "resize 0000:04:00.0 6>8 ! #leased\n");
         one->stuck = true;
+        for (unsigned i = 0; i < 5; i++) /* one VF in many lists cannot be; if it is, all are named */
+                host_add_lease(&h, "red", "all", (const char *[]){ "p", "q", "r", "s", "t" }[i], three, 1, 1);
         two->failed_num_vfs = 8;
         two->reason = REASON_FEWER_VFS;
         three->failed_num_vfs = 8;
         three->reason = REASON_NUMVFS_BUSY;
         require_plan(&h, "resize 0000:01:00.0 6>8 ! #stuck @b @a\n"
                          "enable 0000:02:00.0 6>8 #fewer-vfs\n"
-                         "resize 0000:03:00.0 6>8 ! #leased @by-id\n"
+                         "resize 0000:03:00.0 6>8 ! #leased @p @q @r @s @t\n"
                          "resize 0000:04:00.0 6>8 ! #leased\n");
         host_done(&h);
 }
