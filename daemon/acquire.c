@@ -165,6 +165,7 @@ static void hand_over(struct acquisition *a) {
                 op.request.value[1] = 0; /* the mode gives its group nothing */
                 a->pending++;
                 v->busy = true;
+                v->vf_scope = op.vf_scope;
                 int r = worker_link_submit(a->manager->link, &op);
                 if (r < 0) {
                         v->busy = false;

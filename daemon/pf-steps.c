@@ -17,6 +17,16 @@ static void step_ended(struct managed_pf *p, const char *error) {
         reconcile_soon(p->manager);
 }
 
+void pf_hangs(struct managed_pf *p) {
+        if (p->pf.stuck)
+                return;
+        p->pf.stuck = true;
+        p->pf.reason = REASON_STUCK;
+        log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }),
+                 "the kernel does not answer; the PF is left alone until it does");
+        events_pf(p->manager, &p->pf, "stuck");
+}
+
 /* Common to all callbacks. True: the PF is gone or hangs, nothing is left to do. */
 static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) {
         if (p->gone) {
@@ -27,9 +37,7 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
         if (reply->detail[0])
                 text_copy(p->detail, sizeof(p->detail), reply->detail);
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
-                p->pf.stuck = true;
-                p->pf.reason = REASON_STUCK;
-                events_pf(p->manager, &p->pf, "stuck");
+                pf_hangs(p);
                 step_ended(p, "the kernel does not answer");
                 return true;
         }

@@ -37,6 +37,10 @@ void managed_pf_free_orphan(struct managed_pf *p);
 int pf_rescan(struct managed_pf *p);
 void pf_rescan_soon(struct managed_pf *p);
 
+/* A worker does not return from an operation on it: nothing more is started on it or its VFs until that comes
+ * back. */
+void pf_hangs(struct managed_pf *p);
+
 /* Something changed, or somebody asks: what failed before may be tried again. */
 void pf_forget_refusal(struct managed_pf *p);
 

@@ -97,6 +97,7 @@ static void step_bind(struct managed_vf *v) {
 
         text_copy(op.request.text, sizeof(op.request.text), identity ? "DMA" : "vfio-pci");
         op.serial = true;
+        op.vf_scope = false;
         vf_submit(v, &op);
 }
 
@@ -201,7 +202,6 @@ static void on_holders_before_renew(const struct worker_reply *reply, int fds[WO
         vf_drop_fence(v);
         struct worker_op op = vf_op(v, WORKER_RENEW, on_renewed);
         op.serial = true;
-        op.vf_scope = true;
         op.timeout_usec = RENEW_TIMEOUT_USEC;
         text_copy(op.request.text, sizeof(op.request.text), v->vf.driver);
         vf_submit(v, &op);

@@ -12,7 +12,10 @@
 #include <string.h>
 
 struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done) {
-        return worker_op_make(code, v->vf.address, v->vf.pf->address, done, v);
+        struct worker_op op = worker_op_make(code, v->vf.address, v->vf.pf->address, done, v);
+
+        op.vf_scope = true; /* opens and resets through VFIO take no lock but the VF's */
+        return op;
 }
 
 /* Out of memory: the operation ends as if a worker had said so, but from the loop, as all callbacks do. */
@@ -26,6 +29,7 @@ static void submit_failed(struct managed_vf *v, const struct worker_op *op) {
 
 void vf_submit(struct managed_vf *v, const struct worker_op *op) {
         v->busy = true;
+        v->vf_scope = op->vf_scope;
         if (worker_link_submit(v->manager->link, op) < 0)
                 submit_failed(v, op);
 }
@@ -43,6 +47,8 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
                 vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
+                if (!v->vf_scope)
+                        pf_hangs(managed_pf(v->vf.pf));
                 return true;
         }
         /* Whatever the worker says of a VF that is on its way out, the reason is that it goes */

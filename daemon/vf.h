@@ -10,6 +10,7 @@ struct managed_vf {
         int fence;         /* open while this daemon fences it, else -1 */
         bool fence_stored; /* systemd's fd store has it too */
         bool busy;         /* an operation on it is under way */
+        bool vf_scope;     /* a hang of that operation is blamed on the VF alone, not on its PF */
         bool indexed;      /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;        /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;      /* reclaiming: the group node is root's again */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,8 +116,12 @@ static bool link_name(const char *device, const char *link, char *name, size_t s
         if (n < 0)
                 return false;
         target[n] = '\0';
-        char *slash = strrchr(target, '/');
-        snprintf(name, size, "%s", slash ? slash + 1 : target);
+        const char *slash = strrchr(target, '/'), *last = slash ? slash + 1 : target;
+        if (strlen(last) >= size) {
+                errno = ENAMETOOLONG;
+                return false;
+        }
+        memcpy(name, last, strlen(last) + 1);
         return true;
 }
 
@@ -133,7 +138,7 @@ static void control(int fd, unsigned long request, void *argument, const char *w
         const struct timespec pause = { .tv_nsec = 1000000 };
 
         for (unsigned tries = 0; ioctl(fd, request, argument) < 0; tries++) {
-                if ((errno != EAGAIN && errno != EBUSY) || tries >= 1000)
+                if ((errno != EAGAIN && errno != EBUSY) || tries >= 5000)
                         die("%s: %s", device, what);
                 nanosleep(&pause, NULL);
         }
@@ -147,8 +152,10 @@ static void find_cdev(const struct vf *v, char *path, size_t size) {
         DIR *d = opendir(directory);
         while (d && (entry = readdir(d)) && strncmp(entry->d_name, "vfio", 4) != 0)
                 ;
-        if (!entry)
+        if (!entry) {
+                errno = ENOENT;
                 die("%s has no device node", v->address);
+        }
         snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
         closedir(d);
 }
@@ -341,7 +348,7 @@ static double median(double *times, unsigned n) {
 
 /* Always the first VF: the daemon's pool hands out one after another, which is all the same to the kernel. */
 static void measure_hand_off(enum hand_off how, unsigned rounds) {
-        double acquire[ROUNDS_MAX], reclaim[ROUNDS_MAX];
+        static double acquire[ROUNDS_MAX], reclaim[ROUNDS_MAX];
         int fds[2] = { -1, -1 };
 
         for (unsigned i = 0; i < rounds; i++) {
@@ -379,7 +386,17 @@ static void add_pf(char *argument) {
         pfs[n_pfs++] = (struct pf){ .address = argument, .vfs = (unsigned) count };
 }
 
-int main(int argc, char *argv[]) {
+/* Two descriptors a VF. */
+static void raise_nofile(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static void parse_arguments(int argc, char *argv[], enum hand_off *how, unsigned *rounds) {
         static const struct option options[] = {
                 { "iommufd", no_argument, NULL, 'i' },
                 { "hand-off", required_argument, NULL, 'o' },
@@ -387,8 +404,6 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 { 0 },
         };
-        enum hand_off how = HAND_OFF_NONE;
-        unsigned long rounds = 10;
         int c;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -399,11 +414,11 @@ int main(int argc, char *argv[]) {
                 case 'o':
                         if (strcmp(optarg, "fd") != 0 && strcmp(optarg, "node") != 0)
                                 usage(64);
-                        how = optarg[0] == 'f' ? HAND_OFF_FD : HAND_OFF_NODE;
+                        *how = optarg[0] == 'f' ? HAND_OFF_FD : HAND_OFF_NODE;
                         break;
                 case 'r':
-                        rounds = strtoul(optarg, NULL, 10);
-                        if (rounds < 1 || rounds > ROUNDS_MAX)
+                        *rounds = (unsigned) strtoul(optarg, NULL, 10);
+                        if (*rounds < 1 || *rounds > ROUNDS_MAX)
                                 usage(64);
                         break;
                 case 'h':
@@ -415,9 +430,17 @@ int main(int argc, char *argv[]) {
                 usage(64);
         for (int i = optind; i < argc; i++)
                 add_pf(argv[i]);
+}
+
+int main(int argc, char *argv[]) {
+        enum hand_off how = HAND_OFF_NONE;
+        unsigned rounds = 10;
+
+        parse_arguments(argc, argv, &how, &rounds);
+        raise_nofile();
         start_up();
         if (how != HAND_OFF_NONE)
-                measure_hand_off(how, (unsigned) rounds);
+                measure_hand_off(how, rounds);
         undo();
         return 0;
 }
