@@ -80,7 +80,7 @@ def stacks():
     return "\n".join(out)
 
 
-def systemctl(verb, unit="vfctld", seconds=45):
+def systemctl(verb, unit="vfctld", seconds=80):
     """Starts or restarts a unit; if that takes too long, says where everybody hangs."""
     job = subprocess.Popen(["systemctl", verb, unit])
     try:
@@ -161,7 +161,8 @@ class VM:
              "-qmp", f"unix:{self.qmp_path},server=on,wait=off"],
             user=uid, group=uid, extra_groups=[], stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid
-        wait_for(self.is_up, 60, f"QMP of {name}")
+        wait_for(self.is_up, 90, f"QMP of {name}")
+        self.qmp("query-status")  # answered only once the machine is made, with its VF open
         self.lease = next(l for l in listing("leases") if l["vm"] == name)
         self.address = self.lease["vfs"][0]
 
@@ -173,7 +174,7 @@ class VM:
 
     def qmp(self, *commands):
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(30)
+            s.settimeout(90)
             s.connect(self.qmp_path)
             f = s.makefile("rw")
             f.readline()
