@@ -66,19 +66,21 @@ def start():
     begin = time.monotonic()
     subprocess.run(["systemctl", "start", "vfctld"], check=True, timeout=120)
     returned = time.monotonic() - begin
+    seen = wait_all_ready(begin) * 1e3
     shown = output("systemctl", "show", "vfctld", "-p", "ExecMainStartTimestampMonotonic", "-p", "ActiveEnterTimestampMonotonic")
     stamps = dict(line.split("=") for line in shown.split())
     since = {k: int(v) / 1e3 - begin * 1e3 for k, v in stamps.items()}
     return {"returned": returned * 1e3, "exec": since["ExecMainStartTimestampMonotonic"],
-            "ready": since["ActiveEnterTimestampMonotonic"], "all": wait_all_ready(begin) * 1e3}
+            "ready": since["ActiveEnterTimestampMonotonic"], "all": seen}
 
 
 def wait_all_ready(begin):
-    """READY comes when every VF has settled, for better or worse; here every one has to be ready."""
+    """READY comes when every VF has settled, for better or worse; here every one has to be ready. Seconds until they
+    were seen so, not counting the first look: what it shows was so before it."""
     link = acquire.Link(CONTROL)
+    now = time.monotonic() - begin
     while True:
         vfs = link.call("ListVFs")["vfs"]
-        now = time.monotonic() - begin
         wrong = [v for v in vfs if v["state"] != "ready"]
         if vfs and not wrong:
             return now
@@ -86,6 +88,7 @@ def wait_all_ready(begin):
         if bad or now > 120:
             raise RuntimeError(f"{len(wrong)} of {len(vfs)} VFs are not ready: {(bad or wrong)[:3]}")
         time.sleep(0.01)
+        now = time.monotonic() - begin
 
 
 def stop_and_undo(pfs):
