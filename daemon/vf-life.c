@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOST_MAX 10U
+#define LOST_MAX    10U
+#define PROBE_TRIES 3U
 /* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
 #define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
 
@@ -73,6 +74,10 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 vf_advance(v);
         } else if (v->vf.group < 0)
                 vf_blocked(v, REASON_NO_IOMMU, v->detail);
+        else if (reply->error < 0 && v->retries < PROBE_TRIES)
+                /* A host driver that is being loaded right now shows as bound for a moment, though autoprobe
+                 * keeps it off (drivers/base/bus.c:bus_add_driver) */
+                retry_later(v, REASON_PROBE_FAILED, v->detail);
         else
                 step_failed(v, reply, REASON_PROBE_FAILED);
 }

@@ -29,6 +29,7 @@ def refused(uid, who, *argv):
 
 step("vfctld starts as a systemd service: tenants red and blue, pools over 2 igb and 1 NVMe functions")
 lab.start()
+wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 120)
 show(vfctl("status").stdout)
 expect(run("stat", "-c", "%U", f"/proc/{lab.main_pid()}").stdout.strip() == "vfctl",
        f"vfctld runs as user vfctl, effective capabilities {[l for l in open(f'/proc/{lab.main_pid()}/status') if 'CapEff' in l][0].split()[1]}")

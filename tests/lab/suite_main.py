@@ -22,6 +22,7 @@ def ready(address):
 
 def test_service_brings_all_vfs_up():
     lab.start()
+    wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 120, "all VFs ready")
     vfs = listing("vfs")
     assert len(vfs) == 7 + 7 + 4, vfs
     assert {v["state"] for v in vfs} == {"ready"}, vfs

@@ -37,6 +37,7 @@ def test_no_acs():
 
 def test_passthrough():
     lab.start()
+    wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 120, "all VFs ready")
     vfs = listing("vfs")
     assert {v["state"] for v in vfs} == {"ready"} and {v["group_type"] for v in vfs} == {"DMA"}, vfs
     assert all(v["isolated"] for v in vfs)
