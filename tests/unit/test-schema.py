@@ -13,12 +13,14 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 CHECK, ROOT = sys.argv[1], pathlib.Path(sys.argv[2])
 UPDATE = "--update" in sys.argv
 GOLDEN = ROOT / "tests/unit/golden/policy"
 SCHEMA = ROOT / "policy/policy.schema.json"
+MANUAL = ROOT / "man/vfctl-policy.5"
 
 PARSER_ONLY = {
     "bytes": "lengths in bytes",
@@ -99,19 +101,20 @@ def parse(text):
     return subprocess.run([CHECK, "/dev/stdin"], input=text.encode(), stdout=subprocess.DEVNULL, check=False).returncode
 
 
+def run_check(files):
+    return subprocess.run([CHECK, *files], stdout=subprocess.PIPE, check=False, text=True, encoding="utf-8",
+                          errors="surrogateescape")
+
+
 class ParserTest(unittest.TestCase):
     maxDiff = None
-
-    def run_check(self, files):
-        return subprocess.run([CHECK, *files], stdout=subprocess.PIPE, check=False, text=True, encoding="utf-8",
-                              errors="surrogateescape")
 
     def test_good(self):
         for name, files in policies("good").items():
             with self.subTest(name):
-                r = self.run_check(files)
+                r = run_check(files)
                 self.assertEqual((r.returncode, r.stdout), (0, ""))
-        r = self.run_check([ROOT / "policy/example.json"])
+        r = run_check([ROOT / "policy/example.json"])
         self.assertEqual((r.returncode, r.stdout), (0, ""))
 
     def test_bad(self):
@@ -121,7 +124,7 @@ class ParserTest(unittest.TestCase):
         for name, files in bad.items():
             golden = GOLDEN / "bad" / f"{name}.err"
             with self.subTest(name):
-                r = self.run_check(files)
+                r = run_check(files)
                 self.assertEqual(r.returncode, 1)
                 if UPDATE:
                     golden.write_text(r.stdout, encoding="utf-8", errors="surrogateescape")
@@ -131,8 +134,35 @@ class ParserTest(unittest.TestCase):
         self.assertEqual({f.stem for f in (GOLDEN / "bad").glob("*.err")}, set(policies("bad")))
 
     def test_no_source(self):
-        r = self.run_check([])
+        r = run_check([])
         self.assertEqual((r.returncode, r.stdout), (1, ":0:0: : found no policy file; expected at least one\n"))
+
+
+class ManualTest(unittest.TestCase):
+    """What the manual shows is what the parser takes and says."""
+
+    def setUp(self):
+        text = MANUAL.read_text(encoding="utf-8")
+        self.displays = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text, re.DOTALL | re.MULTILINE)
+        self.policies = [d for d in self.displays if d.startswith("{\n")]
+
+    def test_first_example_is_the_file(self):
+        self.assertEqual(self.policies[0], (ROOT / "policy/example.json").read_text(encoding="utf-8"))
+
+    def test_examples_are_policies(self):
+        self.assertEqual(len(self.policies), 3)
+        with tempfile.TemporaryDirectory() as folder:
+            files = [pathlib.Path(folder) / f"{i}.json" for i in range(3)]
+            for path, text in zip(files, self.policies):
+                path.write_text(text, encoding="utf-8")
+            for group in ([files[0]], [files[1]], files[1:]):  # the last one is a file beside the one before
+                self.assertEqual(run_check(group).stdout, "")
+
+    def test_message_is_a_real_one(self):
+        shown = [" ".join(d.split()) for d in self.displays if d.startswith("policy.json:")]
+        golden = (GOLDEN / "bad/unknown-keys.err").read_text(encoding="utf-8").replace("unknown-keys.json:", "policy.json:")
+        self.assertEqual(len(shown), 1)
+        self.assertIn(shown[0], golden.splitlines())
 
 
 if __name__ == "__main__":
