@@ -54,7 +54,7 @@ static void log_policy_errors(const struct policy_errors *e) {
                           e->items[i].at.column, e->items[i].path, e->items[i].message);
 }
 
-int manager_reload(struct manager *m, struct policy_errors *ret_errors) {
+int manager_reload(struct manager *m) {
         struct policy_errors errors = { 0 };
         struct policy *p = NULL;
         int r = policy_load(m->root_fd, &p, &errors);
@@ -65,15 +65,7 @@ int manager_reload(struct manager *m, struct policy_errors *ret_errors) {
                                           : "without a valid policy nothing is touched");
                 events_policy(m, "refused");
                 policy_errors_done(&m->policy_errors);
-                m->policy_errors = (struct policy_errors){ 0 };
-                if (ret_errors) {
-                        *ret_errors = errors;
-                        /* the status shows them too: the second copy comes from reading once more */
-                        struct policy *again = NULL;
-                        policy_load(m->root_fd, &again, &m->policy_errors);
-                        policy_free(again);
-                } else
-                        m->policy_errors = errors;
+                m->policy_errors = errors;
                 return r;
         }
         policy_errors_done(&m->policy_errors);
@@ -94,12 +86,13 @@ int manager_start(struct manager *m) {
         r = fdstore_new(m->event, &m->fdstore);
         if (r < 0)
                 return r;
+        worker_link_warm(m->link); /* not before systemd's descriptors are marked close-on-exec */
         r = store_load_leases(m);
         if (r < 0) {
                 log_error("cannot read the leases under /run/vfctld/leases: %s", errno_text(r));
                 return r;
         }
-        r = manager_reload(m, NULL);
+        r = manager_reload(m);
         if (r < 0 && r != -EINVAL)
                 return r;
         r = hotplug_start(m); /* before the first look, so that nothing falls between */

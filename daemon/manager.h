@@ -61,6 +61,6 @@ DEFINE_CLEANUP(struct manager *, manager_free)
 /* Reads state, policy and hardware, then starts to make them agree. */
 int manager_start(struct manager *m);
 
-/* Reads the policy again. 0; -EINVAL if it has errors: the old one stays in force and *errors (if not NULL)
- * has them. */
-int manager_reload(struct manager *m, struct policy_errors *errors);
+/* Reads the policy again. 0; -EINVAL if it has errors: the old one stays in force and
+ * m->policy_errors has them. */
+int manager_reload(struct manager *m);

@@ -128,19 +128,17 @@ void method_rescan(struct connection *c, json_t *parameters) {
 }
 
 void method_reload(struct connection *c, json_t *parameters) {
-        struct policy_errors errors = { 0 };
-
         if (!method_parameters(c, parameters, NULL, 0))
                 return;
-        int r = manager_reload(c->manager, &errors);
+        int r = manager_reload(c->manager);
         if (r == -EINVAL)
-                connection_error(c, "io.vfctl.Manager.PolicyInvalid",
-                                 json_pack("{s:o}", "errors", policy_errors_json(&errors)));
+                connection_error(
+                                c, "io.vfctl.Manager.PolicyInvalid",
+                                json_pack("{s:o}", "errors", policy_errors_json(&c->manager->policy_errors)));
         else if (r < 0)
                 connection_fail(c, r, errno_text(r));
         else
                 connection_reply(c, json_object());
-        policy_errors_done(&errors);
 }
 
 void method_clear(struct connection *c, json_t *parameters) {

@@ -15,7 +15,7 @@
 #define DIR_PATH  "etc/vfctl/policy.d"
 
 struct sources {
-        struct policy_source items[POLICY_FILES_MAX];
+        struct policy_source items[POLICY_FILES_MAX + 1]; /* policy.json and policy.d */
         size_t n;
 };
 
@@ -49,8 +49,7 @@ static int add_file(int root_fd, const char *path, struct sources *s, struct pol
 
         if (asprintf(&shown, "/%s", path) < 0)
                 return -ENOMEM;
-        int r = s->n < POLICY_FILES_MAX ? root_read_all(root_fd, path, POLICY_FILE_MAX, &text, &size)
-                                        : -E2BIG;
+        int r = root_read_all(root_fd, path, POLICY_FILE_MAX, &text, &size);
         if (r < 0)
                 return add_error(errors, shown, errno_text(r));
         s->items[s->n++] = (struct policy_source){ TAKE_PTR(shown), TAKE_PTR(text), size };
@@ -61,28 +60,44 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+static bool is_policy(const struct dirent *e) {
+        size_t len = strlen(e->d_name);
+
+        return e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".json") == 0;
+}
+
+/* The names of the policy files, at most POLICY_FILES_MAX; one file too many is an error, not left out. */
+static int list_dir(DIR *d, char *names[], size_t *n, struct policy_errors *errors) {
+        struct dirent *e;
+
+        while ((e = readdir(d))) {
+                if (!is_policy(e))
+                        continue;
+                if (*n == POLICY_FILES_MAX)
+                        return add_error(errors, "/" DIR_PATH, "too many files, more than vfctld reads");
+                names[*n] = strdup(e->d_name);
+                if (!names[*n])
+                        return -ENOMEM;
+                (*n)++;
+        }
+        return 0;
+}
+
 static int add_dir(int root_fd, struct sources *s, struct policy_errors *errors) {
         _cleanup_closedir_ DIR *d = root_opendir(root_fd, DIR_PATH);
         char *names[POLICY_FILES_MAX];
-        struct dirent *e;
-        size_t n = 0;
-        int r = 0;
+        size_t n = 0, n_errors = errors->n;
 
         if (!d)
                 return errno == ENOENT ? 0 : add_error(errors, "/" DIR_PATH, errno_text(-errno));
-        while ((e = readdir(d)) && n < POLICY_FILES_MAX) {
-                size_t len = strlen(e->d_name);
-
-                if (e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".json") == 0 &&
-                    (names[n] = strdup(e->d_name)))
-                        n++;
-        }
+        int r = list_dir(d, names, &n, errors);
+        bool listed = r >= 0 && errors->n == n_errors;
         qsort(names, n, sizeof(*names), compare_names);
         for (size_t i = 0; i < n; i++) {
                 char path[300];
 
                 snprintf(path, sizeof(path), DIR_PATH "/%s", names[i]);
-                if (r >= 0)
+                if (listed && r >= 0)
                         r = add_file(root_fd, path, s, errors);
                 free(names[i]);
         }

@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define LOST_MAX    10U
-#define PROBE_TRIES 3U
+#define LOST_MAX     10U
+#define PROBE_TRIES  3U
+#define DRIVER_TRIES 20U /* 5 s: a host driver's module has been loaded by then */
 /* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
 #define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
 
@@ -218,8 +219,16 @@ static void step_renew(struct managed_vf *v) {
         vf_submit(v, &op);
 }
 
+static bool has_host_driver(const struct managed_vf *v) {
+        return v->vf.driver[0] && !vf_has_vfio(&v->vf) && !v->take_over;
+}
+
 static void advance_unbound(struct managed_vf *v) {
-        if (v->vf.driver[0] && !vf_has_vfio(&v->vf) && !v->take_over)
+        if (has_host_driver(v))
+                vf_refresh(v); /* the last scan may be old */
+        if (has_host_driver(v) && v->retries < DRIVER_TRIES)
+                retry_later(v, REASON_HOST_DRIVER, v->vf.driver); /* as in on_bound() */
+        else if (has_host_driver(v))
                 vf_blocked(v, REASON_HOST_DRIVER, v->vf.driver);
         else if (v->vf.group < 0)
                 vf_blocked(v, REASON_NO_IOMMU, "");

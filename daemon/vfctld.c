@@ -135,7 +135,7 @@ static int parse_arguments(int argc, char *argv[]) {
 
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
         sd_notify(false, "RELOADING=1");
-        manager_reload(userdata, NULL); /* logs its own failure; the old policy stays */
+        manager_reload(userdata); /* logs its own failure; the old policy stays */
         sd_notify(false, "READY=1");
         return 0;
 }

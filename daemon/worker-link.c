@@ -4,17 +4,14 @@
 #include "daemon/worker-link.h"
 #include "common/log.h"
 #include "common/macro.h"
+#include "daemon/worker-wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 
-#define GROW_USEC 20000ULL
-#define IDLE_USEC (30ULL * 1000000ULL) /* a spare worker without work for this long is let go */
+#define GROW_USEC       20000ULL
+#define GROW_AGAIN_USEC 1000000ULL           /* after a worker that did not start */
+#define IDLE_USEC       (30ULL * 1000000ULL) /* a spare worker without work for this long is let go */
 
 struct entry {
         struct entry *next;
@@ -41,6 +38,7 @@ struct worker {
         sd_event_source *io, *deadline;
         struct entry *entry; /* its operation; of an abandoned worker the one that hangs, already answered */
         bool abandoned;
+        uint64_t starting; /* when it was asked for, as long as it has not answered its first ping; else 0 */
 };
 
 struct worker_link {
@@ -51,6 +49,7 @@ struct worker_link {
         struct worker *workers;
         unsigned n_workers; /* not counting abandoned ones */
         uint64_t next_id;
+        uint64_t grow_usec; /* what a worker needs to start: not worth it for a queue that is gone by then */
         sd_event_source *kick; /* deferred: hand out work; answer what could not be sent */
         sd_event_source *grow; /* more workers, if the queue still stands then */
         sd_event_source *idle;
@@ -177,6 +176,35 @@ static void worker_free(struct worker *w) {
         free(w);
 }
 
+/* No worker starts: what waits for one is told so, as its callers know best whether to try again. */
+static void fail_waiting(struct worker_link *l) {
+        struct queue ready = l->ready;
+        struct entry *e;
+
+        if (!ready.first)
+                return;
+        l->ready = (struct queue){ .tail = &l->ready.first };
+        while ((e = ready.first)) {
+                ready.first = e->next;
+                entry_fail(l, e, -ECONNREFUSED, "no worker can be reached");
+                free(e);
+        }
+}
+
+/* A worker that never worked. The others go on without it. */
+static void worker_not_started(struct worker *w, const char *why) {
+        struct worker_link *l = w->link;
+
+        log_error("a worker did not start: %s", why);
+        worker_unlink(w);
+        worker_free(w);
+        l->grow_usec = GROW_AGAIN_USEC;
+        if (l->n_workers == 0)
+                fail_waiting(l);
+        else
+                kick(l);
+}
+
 /* The worker's connection ended or spoke nonsense. */
 static void worker_lost(struct worker *w, const char *why) {
         struct worker_link *l = w->link;
@@ -220,6 +248,10 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         struct worker *w = userdata;
         struct worker_link *l = w->link;
 
+        if (w->starting) {
+                worker_not_started(w, "no answer");
+                return 0;
+        }
         /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells
          * when it is over */
         w->abandoned = true;
@@ -238,35 +270,28 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* One reply; 1 with fds, 0 on end of file, -errno. */
-static int receive_reply(int fd, struct worker_reply *reply, int fds[WORKER_FDS_MAX]) {
-        union {
-                struct cmsghdr align;
-                char buf[CMSG_SPACE(sizeof(int) * WORKER_FDS_MAX)];
-        } control;
-        struct iovec iov = { reply, sizeof(*reply) };
-        struct msghdr mh = { .msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = control.buf,
-                             .msg_controllen = sizeof(control.buf) };
-        size_t n_fds = 0;
+static uint64_t now_usec(struct worker_link *l) {
+        uint64_t usec = 0;
 
-        ssize_t n = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        if (n < 0)
-                return -errno;
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c; c = CMSG_NXTHDR(&mh, c))
-                if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-                        n_fds = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) WORKER_FDS_MAX);
-                        memcpy(fds, CMSG_DATA(c), n_fds * sizeof(int));
-                }
-        if (n == 0)
-                return 0;
-        if (n != sizeof(*reply) || mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
-            reply->version != WORKER_PROTOCOL_VERSION || reply->n_fds != n_fds || reply->error > 0 ||
-            reply->value[0] > UINT32_MAX)
-                return -EPROTO;
-        reply->detail[sizeof(reply->detail) - 1] = '\0';
-        return 1;
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+/* What came first from a new worker: the answer to its ping, or nothing good. */
+static void worker_started(struct worker *w, int r, const struct worker_reply *reply,
+                           int fds[WORKER_FDS_MAX]) {
+        struct worker_link *l = w->link;
+
+        for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
+                close_fd(&fds[i]);
+        if (r <= 0) {
+                worker_not_started(w, r == 0 ? "connection closed" : errno_text(r));
+                return;
+        }
+        l->grow_usec = MAX(now_usec(l) - w->starting, GROW_USEC);
+        w->starting = 0;
+        w->deadline = sd_event_source_disable_unref(w->deadline);
+        kick(l);
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -275,9 +300,13 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         struct worker_reply reply = { 0 };
         int fds[WORKER_FDS_MAX] = { -1, -1 };
 
-        int r = receive_reply(w->fd, &reply, fds);
+        int r = worker_receive(w->fd, &reply, fds);
         if (r == -EAGAIN || r == -EINTR)
                 return 0;
+        if (w->starting) {
+                worker_started(w, r, &reply, fds);
+                return 0;
+        }
         if (r == 1 && (!w->entry || reply.id != w->entry->op.request.id))
                 r = -EPROTO;
         if (r <= 0 || w->abandoned) {
@@ -297,38 +326,26 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         return 0;
 }
 
-static int connect_socket(const char *path) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+/* connect() succeeds long before systemd has started the worker: its answer to a ping says when it is there.
+ * Until then no operation waits for it that another worker could do. */
+static int worker_begin(struct worker *w) {
+        struct worker_link *l = w->link;
+        struct worker_op ping =
+                        worker_op_make(WORKER_PING, (struct address){ 0 }, (struct address){ 0 }, NULL, NULL);
 
-        if (fd < 0)
-                return -errno;
-        if (strlen(path) >= sizeof(sa.sun_path))
-                return -ENAMETOOLONG;
-        strcpy(sa.sun_path, path);
-        /* systemd listens: connect() only waits for the backlog, never for a worker */
-        if (connect(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
-                return -errno;
-        return TAKE_FD(fd);
-}
-
-extern char **environ;
-
-static int spawn_program(const struct worker_link_config *c, pid_t *ret_pid) {
-        posix_spawn_file_actions_t actions;
-        char *argv[] = { (char *) c->program, (char *) "--root", (char *) c->root_path, NULL };
-        int pair[2];
-
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-                return -errno;
-        _cleanup_close_ int ours = pair[0], theirs = pair[1];
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
-        int r = posix_spawn(ret_pid, c->program, &actions, NULL, argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
-        if (r != 0)
-                return -r;
-        return TAKE_FD(ours);
+        w->fd = l->config.program ? worker_spawn(l->config.program, l->config.root_path, &w->pid)
+                                  : worker_connect(l->config.socket);
+        if (w->fd < 0)
+                return w->fd;
+        ping.request.id = ++l->next_id;
+        int r = worker_send(w->fd, &ping.request, ping.fds);
+        if (r >= 0)
+                r = sd_event_add_io(l->event, &w->io, w->fd, EPOLLIN, on_io, w);
+        if (r >= 0)
+                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC,
+                                               l->config.timeout_usec, 0, on_deadline, w);
+        w->starting = MAX(now_usec(l), 1ULL);
+        return r;
 }
 
 static struct worker *worker_new(struct worker_link *l) {
@@ -337,12 +354,12 @@ static struct worker *worker_new(struct worker_link *l) {
         if (!w)
                 return NULL;
         w->link = l;
-        w->fd = l->config.program ? spawn_program(&l->config, &w->pid) : connect_socket(l->config.socket);
-        if (w->fd < 0 || sd_event_add_io(l->event, &w->io, w->fd, EPOLLIN, on_io, w) < 0) {
+        w->fd = -1;
+        int r = worker_begin(w);
+        if (r < 0) {
                 if (!l->connect_failed)
                         log_error("cannot reach a worker at %s: %s",
-                                  l->config.program ? l->config.program : l->config.socket,
-                                  w->fd < 0 ? errno_text(w->fd) : "out of memory");
+                                  l->config.program ? l->config.program : l->config.socket, errno_text(r));
                 l->connect_failed = true;
                 worker_free(w);
                 return NULL;
@@ -354,48 +371,22 @@ static struct worker *worker_new(struct worker_link *l) {
         return w;
 }
 
-static int send_request(int fd, const struct worker_op *op) {
-        union {
-                struct cmsghdr align;
-                char buf[CMSG_SPACE(sizeof(int) * WORKER_FDS_MAX)];
-        } control = { 0 };
-        struct iovec iov = { (void *) &op->request, sizeof(op->request) };
-        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-        size_t n = 0;
-
-        while (n < WORKER_FDS_MAX && op->fds[n] >= 0)
-                n++;
-        if (n > 0) {
-                mh.msg_control = control.buf;
-                mh.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-                struct cmsghdr *h = CMSG_FIRSTHDR(&mh);
-
-                h->cmsg_level = SOL_SOCKET;
-                h->cmsg_type = SCM_RIGHTS;
-                h->cmsg_len = CMSG_LEN(sizeof(int) * n);
-                memcpy(CMSG_DATA(h), op->fds, sizeof(int) * n);
-        }
-        if (sendmsg(fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                return -errno;
-        return 0;
-}
-
 static struct worker *worker_idle(struct worker_link *l) {
         for (struct worker *w = l->workers; w; w = w->next)
-                if (!w->abandoned && !w->entry)
+                if (!w->abandoned && !w->starting && !w->entry)
                         return w;
-        return l->n_workers == 0 ? worker_new(l) : NULL;
+        return NULL;
 }
 
-/* Starting a worker costs more than most operations: only if the queue still stands after a moment there are
- * more of them, and then quickly twice as many each time. */
+/* Starting a worker costs more than most operations: only if the queue still stands after the time that it
+ * takes there are more of them, and then quickly twice as many each time. */
 static void grow_later(struct worker_link *l) {
         int enabled = SD_EVENT_OFF;
 
         sd_event_source_get_enabled(l->grow, &enabled);
         if (enabled != SD_EVENT_OFF || l->n_workers >= l->config.workers_max)
                 return;
-        sd_event_source_set_time_relative(l->grow, GROW_USEC);
+        sd_event_source_set_time_relative(l->grow, l->grow_usec);
         sd_event_source_set_enabled(l->grow, SD_EVENT_ONESHOT);
 }
 
@@ -403,6 +394,11 @@ static int on_grow(sd_event_source *s, uint64_t usec, void *userdata) {
         struct worker_link *l = userdata;
         unsigned more = l->n_workers, waiting = 0;
 
+        for (struct worker *w = l->workers; w; w = w->next)
+                if (w->starting) { /* they may be enough */
+                        kick(l);
+                        return 0;
+                }
         for (struct entry *e = l->ready.first; e && waiting < more; e = e->next)
                 waiting++;
         while (waiting-- > 0 && l->n_workers < l->config.workers_max)
@@ -418,18 +414,17 @@ static int on_kick(sd_event_source *s, void *userdata) {
         while (l->ready.first) {
                 struct worker *w = worker_idle(l);
 
-                if (!w && l->n_workers > 0) { /* all busy: the next reply kicks again */
+                if (!w && l->n_workers == 0 && !worker_new(l)) {
+                        fail_waiting(l);
+                        return 0;
+                }
+                if (!w) { /* all busy or starting: the next reply kicks again */
                         grow_later(l);
                         return 0;
                 }
                 struct entry *e = queue_take(&l->ready);
-                if (!w) {
-                        entry_fail(l, e, -ECONNREFUSED, "no worker can be reached");
-                        free(e);
-                        continue;
-                }
                 w->entry = e;
-                int r = send_request(w->fd, &e->op);
+                int r = worker_send(w->fd, &e->op.request, e->op.fds);
                 if (r < 0) {
                         worker_lost(w, errno_text(r));
                         continue;
@@ -453,7 +448,7 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
 
         for (struct worker *w = l->workers; w; w = next) {
                 next = w->next;
-                if (w->entry || w->abandoned)
+                if (w->entry || w->abandoned || w->starting)
                         continue;
                 if (kept) {
                         worker_unlink(w);
@@ -471,6 +466,7 @@ int worker_link_new(sd_event *event, const struct worker_link_config *config, st
                 return -ENOMEM;
         l->event = sd_event_ref(event);
         l->config = *config;
+        l->grow_usec = GROW_USEC;
         l->ready.tail = &l->ready.first;
         int r = sd_event_add_defer(event, &l->kick, on_kick, l);
         if (r >= 0)
@@ -487,6 +483,11 @@ int worker_link_new(sd_event *event, const struct worker_link_config *config, st
         }
         *ret = l;
         return 0;
+}
+
+void worker_link_warm(struct worker_link *l) {
+        if (l->n_workers == 0)
+                (void) worker_new(l); /* logs; the first operation tries again and says why not */
 }
 
 static void queue_free(struct queue *q) {

@@ -44,6 +44,9 @@ struct worker_link_config {
 int worker_link_new(sd_event *event, const struct worker_link_config *config, struct worker_link **ret);
 struct worker_link *worker_link_free(struct worker_link *l);
 
+/* Starts a worker now, so that it is there by the time there is something to do. */
+void worker_link_warm(struct worker_link *l);
+
 /* Queues a copy of the operation. 0 or -ENOMEM. */
 int worker_link_submit(struct worker_link *l, const struct worker_op *op);
 

@@ -291,6 +291,58 @@ def test_vf_unbound_behind_our_back_is_noticed():
     assert lab.open_error(f"/dev/vfio/{vf(address)['group']}") == EBUSY
 
 
+def lost_messages(pid):
+    """How many messages the kernel could not put into the netlink sockets of a process, and how many of those it has."""
+    inodes = {os.readlink(f.path)[8:-1] for f in os.scandir(f"/proc/{pid}/fd") if os.readlink(f.path).startswith("socket:")}
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        rows = [line.split() for line in f][1:]
+    return [int(row[8]) for row in rows if row[9] in inodes]
+
+
+def test_lost_events_are_made_good():
+    pid = lab.main_pid()
+    address = next(v["address"] for v in listing("vfs") if v["state"] == "ready")
+    assert lost_messages(pid) and not any(lost_messages(pid)), lost_messages(pid)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        def flood():
+            run("udevadm", "trigger", "--action=change", "--subsystem-match=pci")
+            return any(lost_messages(pid))
+        wait_for(flood, 60, "a full socket")
+        before = lost_messages(pid)
+        with open("/sys/bus/pci/drivers/vfio-pci/unbind", "w", encoding="ascii") as f:
+            f.write(address)
+        wait_for(lambda: lost_messages(pid) > before, 30, "the event of the unbound VF is lost")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: os.path.exists(f"{SYS}/{address}/driver") and ready(address), 30, "bound and fenced again")
+    assert "device events were lost" in lab.journal()
+
+
+def unplug_and_back(pf):
+    """A PF leaves while its VFs are fenced, and comes back: nothing waits for anybody, no other PF notices."""
+    others = [v["address"] for v in listing("vfs") if v["pf"] != pf]
+    mine = [v["address"] for v in listing("vfs") if v["pf"] == pf]
+    assert mine and not any(v["lease"] for v in listing("vfs") if v["pf"] == pf)
+    run("sh", "-c", f"echo 1 > {SYS}/{pf}/remove", timeout=30)
+    wait_for(lambda: pf not in {p["address"] for p in listing("pfs")}, 30, "the PF is gone")
+    assert [v["address"] for v in listing("vfs")] == others
+    wait_for(lambda: not [f for f in fds_kept() if any(a in f for a in mine)], 30, "no fence of it is kept")
+    run("sh", "-c", "echo 1 > /sys/bus/pci/rescan", timeout=30)
+    wait_for(lambda: all(a in {v["address"] for v in listing("vfs", state="ready")} for a in mine), 60, "its VFs are back")
+
+
+def fds_kept():
+    """What systemd keeps for the daemon, by name."""
+    return run("busctl", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+               "DumpUnitFileDescriptorStore", "s", "vfctld.service", check=False).stdout.split()
+
+
+def test_pf_unplugged_and_back():
+    unplug_and_back(next(p["address"] for p in listing("pfs") if p["pool"] == "net"
+                         and not any(v["lease"] for v in listing("vfs") if v["pf"] == p["address"])))
+
+
 def test_varlink_by_hand():
     r = Varlink()
     r.sock.sendall(b'{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"io.vfctl.Manager"}}\0')
@@ -329,6 +381,8 @@ def test_forced_iommufd_fence():
     assert len(listing("vfs", state="ready")) == 17
     vm.end()
     wait_for(lambda: ready(vm.address), 30, "reclaimed")
+    test_vf_unbound_behind_our_back_is_noticed()  # the kernel asks the fence to let go
+    unplug_and_back(next(p["address"] for p in listing("pfs") if p["pool"] == "net"))
 
 
 def test_nothing_was_logged_as_an_error():

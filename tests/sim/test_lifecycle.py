@@ -62,6 +62,16 @@ class StartTest(SimTest):
             self.assertEqual((vf["state"], vf["reason"], vf["driver"]), ("unbound", "host-driver", "igbvf"))
         self.assertEqual(host.operations("bind"), [])
 
+    def test_host_driver_that_shows_only_for_a_moment(self):
+        """While a host driver is being loaded the driver link shows it, though autoprobe keeps it off; no event tells."""
+        host = self.host(start=False)
+        host.enable_by_hand("0000:01:00.0", 4)
+        host.daemon.start()
+        self.assertEqual({vf["reason"] for vf in host.vfs().values()}, {"host-driver"})
+        for address in host.vfs():
+            os.unlink(host.tree.path("sys/bus/pci/devices", address, "driver"))
+        host.wait_all_ready(4)
+
     def test_kernels(self):
         for kernel, fence in KERNELS.items():
             with self.subTest(kernel=kernel):

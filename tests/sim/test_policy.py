@@ -101,6 +101,17 @@ class ChangeTest(SimTest):
         self.assertEqual(host.status()["policy_errors"], [])
         host.vm(vm="web1")
 
+    def test_one_file_too_many_is_an_error(self):
+        host = self.host(start=False)
+        for i in range(257):
+            host.write_policy('{ "version": 1 }', f"policy.d/{i:03}.json")
+        host.daemon.start()
+        self.assertEqual([(e["file"], e["message"]) for e in host.status()["policy_errors"]],
+                         [("/etc/vfctl/policy.d", "too many files, more than vfctld reads")])
+        os.unlink(host.tree.path("etc/vfctl/policy.d/000.json"))
+        host.call("Reload")
+        host.wait_all_ready(4)
+
     def test_error_in_policy_d_names_its_file(self):
         host = self.host(start=False)
         host.write_policy('{ "version": 1, "nonsense": 2 }', "policy.d/60-bad.json")
