@@ -68,10 +68,13 @@ static void vf_first_seen(struct managed_vf *v) {
                 vf_enter(v, VF_EVENT_FAILED, v->vf.reason);
         else if (v->vf.pf->pool < 0)
                 vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
-        else if (v->fence >= 0 && vf_has_vfio(&v->vf))
+        else if (v->fence >= 0 && vf_has_vfio(&v->vf) && !vf_must_listen(v))
                 vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
-        else
+        else {
+                if (v->fence >= 0 && vf_has_vfio(&v->vf))
+                        v->fresh = true; /* only a scrubbed VF has a stored fence */
                 vf_enter(v, vf_has_vfio(&v->vf) ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+        }
 }
 
 /* Facts may contradict the state: somebody else bound or unbound, or the policy changed its mind. */

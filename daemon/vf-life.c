@@ -18,7 +18,7 @@
 /* Nothing but a hidden descriptor makes this slow, and that is what it looks for */
 #define RENEW_TIMEOUT_USEC (10ULL * 1000000ULL)
 
-static void retry_later(struct managed_vf *v, enum reason reason, const char *detail) {
+void vf_retry_later(struct managed_vf *v, enum reason reason, const char *detail) {
         v->retry = true;
         vf_blocked(v, reason, detail);
         reconcile_retry(v->manager);
@@ -28,7 +28,7 @@ static void step_failed(struct managed_vf *v, const struct worker_reply *reply, 
         /* No worker at all says nothing about the VF. One that ends over and over while it works on it does.
          */
         if (worker_reply_is_transient(reply) && (reply->error == -ECONNREFUSED || v->retries < LOST_MAX)) {
-                retry_later(v, REASON_NO_WORKER, v->detail);
+                vf_retry_later(v, REASON_NO_WORKER, v->detail);
                 return;
         }
         vf_enter(v, VF_EVENT_FAILED, reason);
@@ -52,8 +52,8 @@ static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FD
              i++)
                 if (reply->value[i + 1] != (uint64_t) getpid() && reply->value[i + 1] > 1)
                         v->holders[v->n_holders++] = (pid_t) reply->value[i + 1];
-        retry_later(v, REASON_HELD,
-                    v->n_holders > 0 ? "" : "no process shows it; a descriptor may be in flight");
+        vf_retry_later(v, REASON_HELD,
+                       v->n_holders > 0 ? "" : "no process shows it; a descriptor may be in flight");
 }
 
 static void step_show_holders(struct managed_vf *v) {
@@ -78,7 +78,7 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
         else if (reply->error < 0 && v->retries < PROBE_TRIES)
                 /* A host driver that is being loaded right now shows as bound for a moment, though autoprobe
                  * keeps it off (drivers/base/bus.c:bus_add_driver) */
-                retry_later(v, REASON_PROBE_FAILED, v->detail);
+                vf_retry_later(v, REASON_PROBE_FAILED, v->detail);
         else
                 step_failed(v, reply, REASON_PROBE_FAILED);
 }
@@ -146,7 +146,10 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 step_show_holders(v);
         else if (is_evidence(reason))
                 vf_blocked(v, reason, v->detail);
-        else
+        else if ((reply->error == -ENODEV || reply->error == -ENOENT) && v->retries < DRIVER_TRIES) {
+                pf_rescan_soon(managed_pf(v->vf.pf)); /* it is being unbound just now */
+                vf_retry_later(v, REASON_FENCE_FAILED, v->detail);
+        } else
                 step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
 }
 
@@ -227,7 +230,7 @@ static void advance_unbound(struct managed_vf *v) {
         if (has_host_driver(v))
                 vf_refresh(v); /* the last scan may be old */
         if (has_host_driver(v) && v->retries < DRIVER_TRIES)
-                retry_later(v, REASON_HOST_DRIVER, v->vf.driver); /* as in on_bound() */
+                vf_retry_later(v, REASON_HOST_DRIVER, v->vf.driver); /* as in on_bound() */
         else if (has_host_driver(v))
                 vf_blocked(v, REASON_HOST_DRIVER, v->vf.driver);
         else if (v->vf.group < 0)
@@ -253,6 +256,8 @@ static void advance_bound(struct managed_vf *v) {
                 return;
         else if (v->fence < 0)
                 step_fence(v);
+        else if (vf_must_listen(v))
+                vf_step_listen(v);
         else if (!v->fresh)
                 step_scrub(v);
         else {
@@ -270,6 +275,8 @@ static void advance_reclaiming(struct managed_vf *v) {
                 step_fence(v);
         else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE)
                 step_renew(v);
+        else if (vf_must_listen(v))
+                vf_step_listen(v);
         else
                 step_scrub(v);
 }
@@ -293,6 +300,9 @@ void vf_advance(struct managed_vf *v) {
                 if (v->fence < 0 && !v->fence_tried && vf_has_vfio(&v->vf) && v->vf.group_devices == 1) {
                         v->fence_tried = true;
                         step_fence(v);
+                } else if (vf_must_listen(v) && v->listen_tries < PROBE_TRIES) {
+                        v->listen_tries++;
+                        vf_step_listen(v);
                 }
                 break;
         case VF_ABSENT:

@@ -74,6 +74,7 @@ int vf_refresh(struct managed_vf *v) {
 }
 
 void vf_keep_fence(struct managed_vf *v, int fd_taken) {
+        vf_stop_listening(v);
         close_fd(&v->fence);
         v->fence = fd_taken;
 }
@@ -87,5 +88,6 @@ void vf_drop_fence(struct managed_vf *v) {
         if (v->fence_stored)
                 fdstore_remove(v->manager->fdstore, v->vf.address);
         v->fence_stored = false;
+        vf_stop_listening(v);
         close_fd(&v->fence);
 }

@@ -25,7 +25,7 @@ struct managed_vf *managed_vf_new(struct manager *m, const struct vf *facts) {
         v->vf = *facts;
         v->vf.state = VF_ABSENT;
         v->manager = m;
-        v->fence = -1;
+        v->fence = v->request = -1;
         if (!tsearch(&v->vf, &m->vf_by_address, compare_vf)) {
                 free(v);
                 return NULL;

@@ -9,13 +9,16 @@ struct managed_vf {
         struct manager *manager;
         int fence;         /* open while this daemon fences it, else -1 */
         bool fence_stored; /* systemd's fd store has it too */
-        bool busy;         /* an operation on it is under way */
-        bool vf_scope;     /* a hang of that operation is blamed on the VF alone, not on its PF */
-        bool indexed;      /* part of the inventory; if not, the callback of its last operation frees it */
-        bool fresh;        /* just enabled by us, nobody ever used it: needs no scrub */
-        bool revoked;      /* reclaiming: the group node is root's again */
-        bool renewed;      /* reclaiming: descriptors that the last owner may have kept are worthless now */
-        bool fence_tried;  /* quarantined: one attempt to fence it was made */
+        int request;       /* eventfd: the kernel wants the fence dropped; -1 if nobody listens */
+        sd_event_source *request_event;
+        bool busy;        /* an operation on it is under way */
+        bool vf_scope;    /* a hang of that operation is blamed on the VF alone, not on its PF */
+        bool indexed;     /* part of the inventory; if not, the callback of its last operation frees it */
+        bool fresh;       /* just enabled by us, nobody ever used it: needs no scrub */
+        bool revoked;     /* reclaiming: the group node is root's again */
+        bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
+        bool fence_tried; /* quarantined: one attempt to fence it was made */
+        unsigned listen_tries;       /* quarantined: attempts to listen for the kernel's request */
         struct managed_vf *orphan;   /* next of manager->vf_orphans, once it is gone while busy */
         bool take_over;              /* an administrator said to take it from its host driver */
         bool dirty;                  /* an event named it; read its facts again */
@@ -92,3 +95,11 @@ bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver 
 void vf_keep_fence(struct managed_vf *v, int fd_taken);
 void vf_store_fence(struct managed_vf *v); /* from now on a restarted daemon finds it READY */
 void vf_drop_fence(struct managed_vf *v);
+
+/* vf-request.c: the kernel waits for an iommufd fence when it takes its VF away. */
+bool vf_must_listen(const struct managed_vf *v);
+void vf_step_listen(struct managed_vf *v); /* then vf_advance() */
+void vf_stop_listening(struct managed_vf *v);
+
+/* Blocks the VF and tries again shortly. */
+void vf_retry_later(struct managed_vf *v, enum reason reason, const char *detail);

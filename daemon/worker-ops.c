@@ -192,6 +192,7 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_OPEN:
         case WORKER_REVOKE:
         case WORKER_HOLDERS:
+        case WORKER_LISTEN:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -346,6 +347,8 @@ static int do_operation(struct job *j) {
                 return do_config(j);
         case WORKER_RENEW:
                 return bind_renew(root, vf->address, q->text, &j->reason, &j->step);
+        case WORKER_LISTEN:
+                return fence_listen(root, vf, j->in[0], j->in[1], &j->step);
         case _WORKER_OP_MAX:
                 break;
         }

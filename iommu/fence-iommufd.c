@@ -74,6 +74,24 @@ static int iommufd_check(int root_fd, const struct vf *vf, int fd) {
         return node_is(fd, number) ? 0 : -EBADF;
 }
 
+int fence_listen(int root_fd, const struct vf *vf, int fence_fd, int eventfd, const char **step) {
+        struct {
+                struct vfio_irq_set set;
+                int32_t eventfd;
+        } irq = { .set = { .argsz = sizeof(irq),
+                           .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                           .index = VFIO_PCI_REQ_IRQ_INDEX,
+                           .count = 1 },
+                  .eventfd = eventfd };
+
+        *step = "the descriptor is not the fence of this VF";
+        int r = iommufd_check(root_fd, vf, fence_fd);
+        if (r < 0)
+                return r;
+        *step = "VFIO_DEVICE_SET_IRQS for the request to release";
+        return ioctl(fence_fd, VFIO_DEVICE_SET_IRQS, &irq) < 0 ? -errno : 0;
+}
+
 static int iommufd_reset(const struct vf *vf, int fd, int *ret_hold, const char **step) {
         unsigned tries = 0;
         int r;

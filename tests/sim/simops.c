@@ -163,6 +163,7 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
 
         switch ((enum worker_op_code) q->op) {
         case WORKER_PING:
+        case WORKER_LISTEN: /* nothing here waits for a fence */
                 return OK;
         case WORKER_AUTOPROBE:
                 tree_write(s, pathf(DEVICE "/sriov_drivers_autoprobe", ADDRESS_STR(q->address)),

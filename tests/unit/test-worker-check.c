@@ -243,6 +243,9 @@ static void test_operations(void **state) {
         q.value[0] = BACKEND_GROUP;
         p = operate(t, &q);
         assert_int_equal(p.error, -EBADF);
+        q = ask(WORKER_LISTEN, VF_A); /* it has no device node either */
+        p = operate(t, &q);
+        assert_int_equal(p.error, -ENODEV);
         q = ask(WORKER_OPEN, VF_A);
         p = operate(t, &q);
         assert_int_equal(p.error, -EOPNOTSUPP);
