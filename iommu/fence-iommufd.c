@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 /* drivers/vfio/device_cdev.c, drivers/iommu/iommufd/device.c:iommufd_device_bind. The first open resets the
  * function and answers EAGAIN while somebody else has its lock. */
@@ -75,21 +76,20 @@ static int iommufd_check(int root_fd, const struct vf *vf, int fd) {
 }
 
 int fence_listen(int root_fd, const struct vf *vf, int fence_fd, int eventfd, const char **step) {
-        struct {
-                struct vfio_irq_set set;
-                int32_t eventfd;
-        } irq = { .set = { .argsz = sizeof(irq),
-                           .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-                           .index = VFIO_PCI_REQ_IRQ_INDEX,
-                           .count = 1 },
-                  .eventfd = eventfd };
+        _Alignas(struct vfio_irq_set) char buf[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
+        struct vfio_irq_set *set = (struct vfio_irq_set *) buf;
 
+        *set = (struct vfio_irq_set){ .argsz = sizeof(buf),
+                                      .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                                      .index = VFIO_PCI_REQ_IRQ_INDEX,
+                                      .count = 1 };
+        memcpy(buf + sizeof(*set), &(int32_t){ eventfd }, sizeof(int32_t));
         *step = "the descriptor is not the fence of this VF";
         int r = iommufd_check(root_fd, vf, fence_fd);
         if (r < 0)
                 return r;
         *step = "VFIO_DEVICE_SET_IRQS for the request to release";
-        return ioctl(fence_fd, VFIO_DEVICE_SET_IRQS, &irq) < 0 ? -errno : 0;
+        return ioctl(fence_fd, VFIO_DEVICE_SET_IRQS, set) < 0 ? -errno : 0;
 }
 
 static int iommufd_reset(const struct vf *vf, int fd, int *ret_hold, const char **step) {
