@@ -2,6 +2,7 @@
 /* vfctl show: all about one PF, VF or lease. */
 
 #include "cli/client.h"
+#include "cli/evidence.h"
 #include "cli/options.h"
 #include "cli/records.h"
 #include "cli/table.h"
@@ -42,7 +43,21 @@ static int print_holders(json_t *holders) {
         return 0;
 }
 
-static int print_vf(json_t *v) {
+/* The element of all["evidence"] about this VF; NULL if it was not asked for. */
+static json_t *evidence_of(json_t *all, const char *address) {
+        json_t *list = json_object_get(all, "evidence"), *e;
+        size_t i;
+
+        json_array_foreach(list, i, e) {
+                const char *a = json_string_value(json_object_get(e, "address"));
+
+                if (a && strcmp(a, address) == 0)
+                        return e;
+        }
+        return NULL;
+}
+
+static int print_vf(json_t *all, json_t *v) {
         struct vf_record f = { 0 };
 
         if (record_vf(v, &f) < 0)
@@ -69,10 +84,11 @@ static int print_vf(json_t *v) {
                 printf("  IOMMU:     no group, isolation not shown\n");
         if (f.numa_node >= 0)
                 printf("  NUMA node: %lld\n", (long long) f.numa_node);
-        return 0;
+        json_t *e = evidence_of(all, f.address);
+        return e ? print_evidence(e) : 0;
 }
 
-static int print_pf(json_t *v) {
+static int print_pf(json_t *all, json_t *v) {
         struct pf_record p = { 0 };
 
         if (record_pf(v, &p) < 0)
@@ -92,8 +108,10 @@ static int print_pf(json_t *v) {
         return 0;
 }
 
-static int print_lease(json_t *v) {
+static int print_lease(json_t *all, json_t *v) {
         struct lease_record l = { 0 };
+        json_t *e;
+        size_t i;
 
         if (record_lease(v, &l) < 0)
                 return EXIT_FAILED;
@@ -110,6 +128,13 @@ static int print_lease(json_t *v) {
         if (l.ending)
                 printf("  state:     ending, waits for its VFs\n");
         printf("  since:     %s\n", TIME_STR(l.created));
+        json_array_foreach(l.unsafe, i, e) {
+                const char *name;
+
+                if (record_string(e, "unsafe", &name) < 0)
+                        return EXIT_FAILED;
+                print_text("  %sunsafe%s:    %s\n", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD), name);
+        }
         return 0;
 }
 
@@ -142,6 +167,23 @@ static int find_vfs(struct client *c, const char *filter, const char *value, jso
         return reason && strcmp(reason, reason_name(REASON_NO_SUCH_DEVICE)) == 0
                                ? 0
                                : client_error(c, error, reply);
+}
+
+/* What the verdict on a VF rests on. A VF that went away since has none. */
+static int find_evidence(struct client *c, const char *address, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        _cleanup_free_ char *error = NULL;
+        json_t *parameters = new_object(), *list = json_object_get(o, "evidence");
+
+        put_text(parameters, "address", address);
+        int r = client_try(c, "GetEvidence", parameters, &reply, &error);
+        if (r != 0 || error)
+                return r;
+        if (!list && (!(list = json_array()) || json_object_set_new(o, "evidence", list) < 0))
+                out_of_memory();
+        if (json_array_append(list, json_object_get(reply, "evidence")) < 0)
+                out_of_memory();
+        return 0;
 }
 
 static int no_such(enum reason reason, const char *what) {
@@ -191,7 +233,7 @@ static int find_lease(struct client *c, const char *id, json_t *o) {
         json_array_foreach(vfs, i, e) {
                 if (record_string(e, "vfs", &address) < 0)
                         return EXIT_FAILED;
-                if ((r = find_vfs(c, "address", address, o)) != 0)
+                if ((r = find_vfs(c, "address", address, o)) != 0 || (r = find_evidence(c, address, o)) != 0)
                         return r;
         }
         return 0;
@@ -200,13 +242,16 @@ static int find_lease(struct client *c, const char *id, json_t *o) {
 static int find_address(struct client *c, const char *address, json_t *o) {
         int r = find_vfs(c, "address", address, o);
 
-        return r == 0 && json_array_size(json_object_get(o, "vfs")) == 0 ? find_pf(c, address, o) : r;
+        if (r != 0)
+                return r;
+        return json_array_size(json_object_get(o, "vfs")) == 0 ? find_pf(c, address, o)
+                                                               : find_evidence(c, address, o);
 }
 
 static int print_all(json_t *o) {
         static const struct {
                 const char *key;
-                int (*print)(json_t *v);
+                int (*print)(json_t *all, json_t *v);
         } parts[] = { { "leases", print_lease }, { "pfs", print_pf }, { "vfs", print_vf } };
         json_t *e;
         size_t i;
@@ -216,7 +261,7 @@ static int print_all(json_t *o) {
                 json_t *list = json_object_get(o, p->key);
 
                 json_array_foreach(list, i, e)
-                        if ((r = p->print(e)) != 0)
+                        if ((r = p->print(o, e)) != 0)
                                 return r;
         }
         return 0;

@@ -70,7 +70,7 @@ const char *nearest_word(const char *word, const char *const *words, size_t n) {
 
 static int unknown_option(const struct parser *p, const char *name) {
         const struct option *options = p->options;
-        const char *words[WORD_MAX];
+        const char *words[WORD_MAX] = { 0 };
         size_t n = 0;
 
         FOREACH_ARRAY(o, options, p->n)

@@ -82,7 +82,23 @@ int record_pf(json_t *v, struct pf_record *ret) {
 int record_vf(json_t *v, struct vf_record *ret) {
         READ("VF", TEXT(address), TEXT(pf), INT(index), OPTIONAL_TEXT(pool), TEXT(state), TEXT(reason),
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
-             INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm), ARRAY(holders));
+             TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
+             ARRAY(holders));
+}
+
+int record_finding(json_t *v, struct finding_record *ret) {
+        READ("Finding", TEXT(finding), TEXT(severity), TEXT(at), TEXT(message), TEXT(hint), BOOL(accepted));
+}
+
+int record_hop(json_t *v, struct hop_record *ret) {
+        READ("Hop", TEXT(address), TEXT(kind), BOOL(readable),
+             { "acs_capable", JSON_KIND_ARRAY, false, &ret->acs_capable },
+             { "acs_enabled", JSON_KIND_ARRAY, false, &ret->acs_enabled }, OPTIONAL_TEXT(ats),
+             OPTIONAL_TEXT(pri), OPTIONAL_TEXT(pasid));
+}
+
+int record_evidence(json_t *v, struct evidence_record *ret) {
+        READ("Evidence", TEXT(verdict), BOOL(leasable), ARRAY(findings), ARRAY(path), ARRAY(group_members));
 }
 
 int record_holder(json_t *v, struct holder_record *ret) {
@@ -91,7 +107,7 @@ int record_holder(json_t *v, struct holder_record *ret) {
 
 int record_lease(json_t *v, struct lease_record *ret) {
         READ("Lease", TEXT(id), TEXT(tenant), TEXT(pool), TEXT(vm), INT(uid), INT(pid), TEXT(hand_off),
-             INT(created), BOOL(ending), ARRAY(vfs));
+             INT(created), BOOL(ending), ARRAY(vfs), ARRAY(unsafe));
 }
 
 int record_pool(json_t *v, struct pool_record *ret) {

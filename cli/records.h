@@ -36,7 +36,22 @@ struct vf_record {
                         *tenant, *vm;
         int64_t index, group, numa_node;
         bool isolated;
+        const char *verdict;
         json_t *holders;
+};
+struct finding_record {
+        const char *finding, *severity, *at, *message, *hint;
+        bool accepted;
+};
+struct hop_record {
+        const char *address, *kind, *ats, *pri, *pasid;
+        bool readable;
+        json_t *acs_capable, *acs_enabled; /* NULL without ACS */
+};
+struct evidence_record {
+        const char *verdict;
+        bool leasable;
+        json_t *findings, *path, *group_members;
 };
 struct holder_record {
         int64_t pid;
@@ -46,7 +61,7 @@ struct lease_record {
         const char *id, *tenant, *pool, *vm, *hand_off;
         int64_t uid, pid, created;
         bool ending;
-        json_t *vfs;
+        json_t *vfs, *unsafe;
 };
 struct pool_record {
         const char *name, *class;
@@ -88,6 +103,9 @@ int record_problem(json_t *v, struct problem_record *ret);
 int record_status(json_t *v, struct status_record *ret);
 int record_pf(json_t *v, struct pf_record *ret);
 int record_vf(json_t *v, struct vf_record *ret);
+int record_finding(json_t *v, struct finding_record *ret);
+int record_hop(json_t *v, struct hop_record *ret);
+int record_evidence(json_t *v, struct evidence_record *ret);
 int record_holder(json_t *v, struct holder_record *ret);
 int record_lease(json_t *v, struct lease_record *ret);
 int record_pool(json_t *v, struct pool_record *ret);

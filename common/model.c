@@ -92,3 +92,11 @@ struct pf *inventory_find_pf(const struct inventory *inv, struct address a) {
         }
         return NULL;
 }
+
+const char *hop_kind_to_string(enum hop_kind k) {
+        static const char *const names[_HOP_KIND_MAX] = {
+                "unknown", "endpoint", "root port", "upstream port", "downstream port", "bridge",
+        };
+
+        return names[k];
+}

@@ -49,21 +49,55 @@ enum backend {
         _BACKEND_MAX,
 };
 
+enum tristate { TRI_UNKNOWN, TRI_NO, TRI_YES };
+
+/* A function on the way from a VF to the root complex, as its configuration space shows it. */
+enum hop_kind {
+        HOP_UNKNOWN,
+        HOP_ENDPOINT,
+        HOP_ROOT_PORT,
+        HOP_UPSTREAM,
+        HOP_DOWNSTREAM,
+        HOP_BRIDGE,
+        _HOP_KIND_MAX
+};
+
+#define HOP_READABLE 0x0001U
+#define HOP_ACS      0x0002U /* has the capability */
+#define HOP_ATS      0x0004U
+#define HOP_ATS_ON   0x0008U
+#define HOP_PRI      0x0010U
+#define HOP_PRI_ON   0x0020U
+#define HOP_PASID    0x0040U
+#define HOP_PASID_ON 0x0080U
+
+#define PATH_HOPS_MAX 16U
+
+struct path_hop {
+        struct address address;
+        uint8_t kind, unused;
+        uint16_t flags;                /* HOP_… */
+        uint16_t acs_cap, acs_control; /* PCI_ACS_… of <linux/pci_regs.h> */
+};
+
 struct pf;
 
 struct vf {
         /* facts */
         struct address address;
-        struct pf *pf;             /* its physical function, not owned */
-        unsigned index;            /* N of virtfnN */
-        char driver[DRIVER_MAX];   /* "" if unbound */
-        char override[DRIVER_MAX]; /* driver_override, "" if unset */
-        int group;                 /* IOMMU group, -1 if none */
-        unsigned group_devices;    /* members of that group, this VF included */
-        char group_type[16];       /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
-        bool noiommu;              /* the group is a vfio-noiommu group */
-        int cdev;                  /* X of vfio-dev/vfioX, -1 if none */
-        bool resettable;           /* reset_method names flr or a device specific method */
+        struct pf *pf;               /* its physical function, not owned */
+        unsigned index;              /* N of virtfnN */
+        char driver[DRIVER_MAX];     /* "" if unbound */
+        char override[DRIVER_MAX];   /* driver_override, "" if unset */
+        int group;                   /* IOMMU group, -1 if none */
+        unsigned group_devices;      /* members of that group, this VF included */
+        char group_type[16];         /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
+        bool noiommu;                /* the group is a vfio-noiommu group */
+        int cdev;                    /* X of vfio-dev/vfioX, -1 if none */
+        bool resettable;             /* reset_method names flr or a device specific method */
+        enum tristate direct_region; /* the group has a reserved region "direct" */
+        enum tristate msi_isolated;  /* as the last attempt to fence it showed */
+        struct path_hop hop;         /* its own; without HOP_READABLE: not collected yet, or unreadable */
 
         /* owned by the daemon */
         enum vf_state state;
@@ -84,6 +118,8 @@ struct pf {
         bool autoprobe;     /* sriov_drivers_autoprobe */
         struct vf **vfs;    /* by index, owned; entries are never NULL */
         size_t n_vfs;
+        struct path_hop path[PATH_HOPS_MAX - 1]; /* this PF, then the bridges up to the root port */
+        size_t n_path;                           /* 0: not collected yet */
 
         /* owned by the daemon */
         int pool;                /* index into policy->pools, -1 if no pool claims it */
@@ -128,6 +164,7 @@ enum vf_state vf_state_from_string(const char *s); /* _VF_STATE_MAX if unknown *
 const char *hand_off_to_string(enum hand_off h);
 enum hand_off hand_off_from_string(const char *s); /* _HAND_OFF_MAX if unknown */
 const char *backend_to_string(enum backend b);
+const char *hop_kind_to_string(enum hop_kind k);
 
 struct vf *vf_free(struct vf *vf);
 struct pf *pf_free(struct pf *pf); /* with its VFs */

@@ -3,11 +3,11 @@
  * trusts nobody. */
 
 #include "daemon/acquire.h"
+#include "common/message-id.h"
 #include "common/text.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/to-json.h"
-#include "iommu/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +93,7 @@ static void acquisition_end(struct acquisition *a) {
                 return;
         }
         json_t *devices = json_array();
-        int fds[2 * ACQUIRE_COUNT_MAX];
+        int fds[2 * ACQUIRE_COUNT_MAX] = { 0 };
         size_t n_fds = 0;
         for (size_t i = 0; i < a->n; i++) {
                 struct slot *s = &a->slots[i];
@@ -116,6 +116,19 @@ static void acquisition_end(struct acquisition *a) {
 static void one_done(struct acquisition *a) {
         if (--a->pending == 0)
                 acquisition_end(a);
+}
+
+static bool submit(struct slot *s, const struct worker_op *op) {
+        struct managed_vf *v = s->vf;
+
+        v->busy = true;
+        v->vf_scope = op->vf_scope;
+        int r = worker_link_submit(s->acquisition->manager->link, op);
+        if (r < 0) {
+                v->busy = false;
+                acquisition_fail(s->acquisition, REASON_HANDOFF_FAILED, r, "out of memory");
+        }
+        return r >= 0;
 }
 
 static void on_handed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -145,9 +158,47 @@ static void on_handed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 vf_advance(v);
 }
 
-static void hand_over(struct acquisition *a) {
+/* Opens or grants what has just been shown to be isolated. False: not even asked. */
+static bool step_hand(struct slot *s) {
+        struct acquisition *a = s->acquisition;
         const struct lease *l = &a->lease->lease;
+        struct worker_op op =
+                        vf_op(s->vf, l->hand_off == HAND_OFF_FD ? WORKER_OPEN : WORKER_GRANT, on_handed);
 
+        op.userdata = s;
+        op.request.value[0] = l->uid;
+        op.request.value[1] = 0; /* the mode gives its group nothing */
+        return submit(s, &op);
+}
+
+/* Root's look at the whole path, before every lease. */
+static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct slot *s = userdata;
+        struct acquisition *a = s->acquisition;
+        struct managed_vf *v = s->vf;
+        struct judgement j;
+
+        bool over = vf_op_ended(v, reply, fds);
+        if (over)
+                acquisition_fail(a, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error,
+                                 reply->detail);
+        else if (worker_reply_is_transient(reply))
+                acquisition_fail(a, REASON_NO_WORKER, reply->error, reply->detail);
+        else {
+                vf_take_evidence(v, reply);
+                vf_judge(v, &j);
+                const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
+                if (f)
+                        acquisition_fail(a, REASON_NOT_ISOLATED, 0, FINDING_STR(f));
+                else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                        return;
+        }
+        one_done(a);
+        if (!over && v->vf.state == VF_RECLAIMING)
+                vf_advance(v);
+}
+
+static void hand_over(struct acquisition *a) {
         a->pending = 1; /* this function */
         for (size_t i = 0; i < a->n; i++) {
                 struct managed_vf *v = manager_find_vf(a->manager, a->slots[i].address);
@@ -157,21 +208,11 @@ static void hand_over(struct acquisition *a) {
                         continue;
                 }
                 a->slots[i].vf = v;
-                struct worker_op op =
-                                vf_op(v, l->hand_off == HAND_OFF_FD ? WORKER_OPEN : WORKER_GRANT, on_handed);
+                struct worker_op op = vf_op(v, WORKER_EVIDENCE, on_evidence);
 
                 op.userdata = &a->slots[i];
-                op.request.value[0] = l->uid;
-                op.request.value[1] = 0; /* the mode gives its group nothing */
-                a->pending++;
-                v->busy = true;
-                v->vf_scope = op.vf_scope;
-                int r = worker_link_submit(a->manager->link, &op);
-                if (r < 0) {
-                        v->busy = false;
-                        a->pending--;
-                        acquisition_fail(a, REASON_HANDOFF_FAILED, r, "out of memory");
-                }
+                if (submit(&a->slots[i], &op))
+                        a->pending++;
         }
         one_done(a);
 }
@@ -252,17 +293,41 @@ static bool memlock_suffices(const struct owner *o, const struct request *r, con
 }
 
 /* The facts may have changed since the VF was fenced. */
-static bool still_isolated(struct manager *m, const struct allocation *a, char *detail, size_t size) {
+static bool still_isolated(const struct allocation *a, char *detail, size_t size) {
         for (size_t i = 0; i < a->n_vfs; i++) {
                 struct managed_vf *v = managed_vf(a->vfs[i]);
-                enum reason r = vf_refresh(v) < 0 ? REASON_GONE : verdict_of(&v->vf, &m->host);
+                struct judgement j;
 
-                if (r == REASON_NONE)
-                        continue;
-                snprintf(detail, size, "%s: %s", ADDRESS_STR(v->vf.address), reason_sentence(r));
-                return false;
+                if (vf_refresh(v) < 0) {
+                        snprintf(detail, size, "%s: %s", ADDRESS_STR(v->vf.address),
+                                 reason_sentence(REASON_GONE));
+                        return false;
+                }
+                vf_judge(v, &j);
+                const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
+                if (f) {
+                        snprintf(detail, size, "%s: %s", FINDING_STR(f), finding_sentence(f->code));
+                        return false;
+                }
         }
         return true;
+}
+
+/* What the policy accepts is said aloud each time. */
+static void log_excused(const struct managed_vf *v, const struct request *r) {
+        struct judgement j;
+
+        vf_judge(v, &j);
+        finding_set set = judgement_excused(&j, vf_accepted(v));
+        for (unsigned i = 0; i < _FINDING_MAX; i++)
+                if (set & FINDING_BIT(i))
+                        log_with(LOG_WARNING,
+                                 (&(struct log_fields){ .address = &v->vf.address,
+                                                        .tenant = r->tenant,
+                                                        .vm = r->vm,
+                                                        .message_id = MESSAGE_ID_ISOLATION }),
+                                 "goes to %s/%s although %s, which pool %s accepts", r->tenant, r->vm,
+                                 finding_name((enum finding_code) i), r->pool);
 }
 
 static void begin(struct connection *c, const struct request *r, const struct allocation *choice,
@@ -304,6 +369,7 @@ static void begin(struct connection *c, const struct request *r, const struct al
                 a->slots[a->n++] = (struct slot){
                         .acquisition = a, .address = v->vf.address, .iommufd = -1, .device = -1
                 };
+                log_excused(v, r);
                 memcpy(v->vf.lease, a->lease->lease.id, sizeof(v->vf.lease));
                 v->last_hand_off = choice->hand_off;
                 vf_enter(v, VF_EVENT_CHOSEN, REASON_NONE);
@@ -339,7 +405,7 @@ void acquire_start(struct connection *c, const struct acquire_request *r) {
                                             m->n_leases, &r->request, &choice, detail, sizeof(detail));
         if (no == REASON_NONE && !memlock_suffices(&o, &r->request, &choice, detail, sizeof(detail)))
                 no = REASON_MEMLOCK;
-        if (no == REASON_NONE && !still_isolated(m, &choice, detail, sizeof(detail)))
+        if (no == REASON_NONE && !still_isolated(&choice, detail, sizeof(detail)))
                 no = REASON_NOT_ISOLATED;
         if (no == REASON_NONE) {
                 begin(c, &r->request, &choice, &o);

@@ -180,13 +180,16 @@ void apply_start(struct connection *c, bool destructive) {
                 connection_fail(c, -ENOMEM, "out of memory");
                 return;
         }
-        a = calloc(1, sizeof(*a));
-        int r = a ? plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
-                              &plan)
-                  : -ENOMEM;
+        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
+                          &plan);
         if (r < 0) {
-                free(a);
                 connection_fail(c, r, "out of memory");
+                return;
+        }
+        a = calloc(1, sizeof(*a));
+        if (!a) {
+                plan_done(&plan);
+                connection_fail(c, -ENOMEM, "out of memory");
                 return;
         }
         a->manager = m;

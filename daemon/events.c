@@ -71,6 +71,15 @@ void events_lease(struct manager *m, const struct lease *l, const char *what) {
         broadcast(m, &(struct event){ .kind = "lease", .now = what, .lease = l });
 }
 
+void events_isolation(struct manager *m, const struct managed_vf *v, const char *what) {
+        broadcast(m, &(struct event){
+                                     .kind = "isolation",
+                                     .now = what,
+                                     .address = &v->vf.address,
+                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                     });
+}
+
 void events_policy(struct manager *m, const char *what) {
         broadcast(m, &(struct event){ .kind = "policy", .now = what });
 }

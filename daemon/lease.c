@@ -235,7 +235,8 @@ void lease_vf_moved(struct manager *m, struct managed_vf *v, enum vf_state old) 
 
         if (!l || old == VF_ABSENT)
                 return;
-        if (v->vf.state != VF_READY && v->vf.state != VF_QUARANTINED && v->vf.state != VF_ABSENT)
+        if (v->vf.state != VF_READY && v->vf.state != VF_QUARANTINED && v->vf.state != VF_ABSENT &&
+            v->vf.state != VF_BOUND)
                 return;
         v->vf.lease[0] = '\0';
         lease_lose_vf(managed_lease(l), v->vf.address);

@@ -2,6 +2,7 @@
 /* Methods that only look. Tenants see what is their own. */
 
 #include "config.h"
+#include "daemon/evidence-json.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
 #include "daemon/pf.h"
@@ -147,6 +148,22 @@ void method_list_vfs(struct connection *c, json_t *parameters) {
                 }
         }
         connection_reply(c, json_pack("{s:o}", "vfs", vfs));
+}
+
+void method_get_evidence(struct connection *c, json_t *parameters) {
+        const char *text = NULL;
+        struct address a;
+        const struct json_field fields[] = { { "address", JSON_KIND_STRING, true, &text } };
+
+        if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)) ||
+            !parse_address(c, "address", text, &a))
+                return;
+        struct managed_vf *v = manager_find_vf(c->manager, a);
+        if (!v || !may_see_vf(c, v)) {
+                connection_refuse(c, REASON_NO_SUCH_DEVICE, text);
+                return;
+        }
+        connection_reply(c, json_pack("{s:o}", "evidence", evidence_json(v)));
 }
 
 void method_list_leases(struct connection *c, json_t *parameters) {

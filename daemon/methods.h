@@ -15,6 +15,7 @@ bool method_may_see_lease(struct connection *c, const struct lease *l);
 void method_get_status(struct connection *c, json_t *parameters);
 void method_list_pfs(struct connection *c, json_t *parameters);
 void method_list_vfs(struct connection *c, json_t *parameters);
+void method_get_evidence(struct connection *c, json_t *parameters);
 void method_list_leases(struct connection *c, json_t *parameters);
 void method_list_pools(struct connection *c, json_t *parameters);
 void method_list_tenants(struct connection *c, json_t *parameters);

@@ -68,8 +68,6 @@ static void vf_first_seen(struct managed_vf *v) {
                 vf_enter(v, VF_EVENT_FAILED, v->vf.reason);
         else if (v->vf.pf->pool < 0)
                 vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
-        else if (v->fence >= 0 && vf_has_vfio(&v->vf) && !vf_must_listen(v))
-                vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
         else {
                 if (v->fence >= 0 && vf_has_vfio(&v->vf))
                         v->fresh = true; /* only a scrubbed VF has a stored fence */
@@ -101,10 +99,16 @@ static void vf_observe(struct managed_vf *v) {
                         vf_drop_fence(v);
                         v->fresh = false;
                         vf_enter(v, vfio ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+                } else if (v->vf.state == VF_READY && !vf_is_leasable(v, 0)) {
+                        v->fresh = true; /* nobody has used it: it keeps its fence, and needs no scrub when
+                                            all is well */
+                        vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
                 }
                 break;
-        case VF_LEASING:
         case VF_LEASED:
+                vf_watch_verdict(v);
+                break;
+        case VF_LEASING:
         case VF_RECLAIMING:
         case VF_QUARANTINED:
         case VF_STUCK:
@@ -172,6 +176,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
                 events_pf(p->manager, &p->pf, "changed");
         pf_free(scanned);
         p->dirty = false;
+        pf_watch_verdict(p);
         reconcile_soon(p->manager);
 }
 

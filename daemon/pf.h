@@ -35,6 +35,9 @@ void managed_pf_free_orphan(struct managed_pf *p);
 
 /* Reads one PF and its VFs again: now, or with others shortly. -ENODEV: gone from the inventory. */
 int pf_rescan(struct managed_pf *p);
+/* vf-evidence.c: reads the path above it again if VFs of it are leased. */
+void pf_watch_verdict(struct managed_pf *p);
+
 void pf_rescan_soon(struct managed_pf *p);
 
 /* A worker does not return from an operation on it: nothing more is started on it or its VFs until that comes

@@ -3,9 +3,9 @@
 
 #include "daemon/to-json.h"
 #include "common/text.h"
+#include "daemon/evidence-json.h"
 #include "daemon/lease.h"
 #include "daemon/peer.h"
-#include "iommu/verdict.h"
 #include "sriov/names.h"
 
 static json_t *address_json(struct address a) {
@@ -53,34 +53,43 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         const struct vf *vf = &v->vf;
         const struct lease *l = vf->lease[0] ? lease_find(m, vf->lease) : NULL;
         enum reason reason = vf->reason != REASON_NONE ? vf->reason : v->shown;
+        struct judgement j;
         char message[400];
 
+        vf_judge(v, &j);
         message[0] = '\0';
         if (reason != REASON_NONE)
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
-        return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:i,s:o,s:o,s:o,s:o}", "address",
-                         address_json(vf->address), "pf", address_json(vf->pf->address), "index",
+        return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o}",
+                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                          (int) vf->index, "pool", pool_json(m, vf->pf), "state",
                          vf_state_to_string(vf->state), "reason", reason_name(reason), "message",
                          json_text_value(message), "hint", reason != REASON_NONE ? reason_hint(reason) : "",
                          "driver", vf->driver, "group", vf->group, "group_type", vf->group_type, "isolated",
                          (vf->state == VF_READY || vf->state == VF_LEASING || vf->state == VF_LEASED) &&
-                                         verdict_of(vf, &m->host) == REASON_NONE,
-                         "numa_node", vf->pf->numa_node, "lease", json_string_or_null(vf->lease), "tenant",
-                         json_string_or_null(l ? l->tenant : NULL), "vm",
-                         json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v));
+                                         j.verdict == VERDICT_ISOLATED,
+                         "verdict", verdict_to_string(j.verdict), "numa_node", vf->pf->numa_node, "lease",
+                         json_string_or_null(vf->lease), "tenant", json_string_or_null(l ? l->tenant : NULL),
+                         "vm", json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v), "accepted",
+                         excused_json(judgement_excused(&j, vf_accepted(v))));
 }
 
 json_t *lease_json(const struct lease *l) {
         json_t *vfs = json_array();
+        finding_set unsafe = 0;
 
-        for (size_t i = 0; i < l->n_vfs; i++)
+        for (size_t i = 0; i < l->n_vfs; i++) {
+                const struct managed_vf *v = manager_find_vf(managed_lease(l)->manager, l->vfs[i]);
+
                 json_array_append_new(vfs, address_json(l->vfs[i]));
-        return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:b,s:o}", "id", l->id, "tenant", l->tenant,
+                if (v)
+                        unsafe |= vf_unsafe(v);
+        }
+        return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:b,s:o,s:o}", "id", l->id, "tenant", l->tenant,
                          "pool", l->pool, "vm", l->vm, "uid", (json_int_t) l->uid, "pid", (json_int_t) l->pid,
                          "hand_off", hand_off_to_string(l->hand_off), "created", (json_int_t) l->created_usec,
-                         "ending", l->ending, "vfs", vfs);
+                         "ending", l->ending, "vfs", vfs, "unsafe", excused_json(unsafe));
 }
 
 json_t *device_json(const struct vf *vf, int device_fd) {

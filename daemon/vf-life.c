@@ -7,7 +7,6 @@
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 #include "daemon/vf.h"
-#include "iommu/verdict.h"
 
 #include <errno.h>
 #include <string.h>
@@ -116,6 +115,13 @@ static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
                 step_failed(v, reply, REASON_RESET_FAILED);
                 return;
         }
+        vf_take_evidence(v, reply);
+        if (!vf_is_leasable(v, 0)) {
+                v->fresh = true;
+                vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
+                vf_judged(v, 0); /* says why */
+                return;
+        }
         vf_store_fence(v);
         vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
 }
@@ -136,6 +142,8 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 return;
         if (reply->error == 0 && fds[0] >= 0) {
                 vf_keep_fence(v, fds[0]);
+                v->vf.msi_isolated = v->manager->host.unsafe_interrupts ? TRI_UNKNOWN : TRI_YES;
+                vf_take_evidence(v, reply);
                 v->n_holders = 0;
                 vf_blocked(v, v->vf.state == VF_QUARANTINED ? v->vf.reason : REASON_NONE, "");
                 vf_advance(v);
@@ -144,9 +152,11 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                          "quarantined and not fenced: %s: %s", reply->detail, errno_text(reply->error));
         else if (reason == REASON_HELD)
                 step_show_holders(v);
-        else if (is_evidence(reason))
+        else if (is_evidence(reason)) {
+                if (reason == REASON_NO_MSI_ISOLATION)
+                        v->vf.msi_isolated = TRI_NO;
                 vf_blocked(v, reason, v->detail);
-        else if ((reply->error == -ENODEV || reply->error == -ENOENT) && v->retries < DRIVER_TRIES) {
+        } else if ((reply->error == -ENODEV || reply->error == -ENOENT) && v->retries < DRIVER_TRIES) {
                 pf_rescan_soon(managed_pf(v->vf.pf)); /* it is being unbound just now */
                 vf_retry_later(v, REASON_FENCE_FAILED, v->detail);
         } else
@@ -239,28 +249,22 @@ static void advance_unbound(struct managed_vf *v) {
                 step_bind(v);
 }
 
-/* What sysfs alone can refuse. False: blocked. */
-static bool judged_isolated(struct managed_vf *v) {
-        enum reason r = verdict_of(&v->vf, &v->manager->host);
-
-        if (r == REASON_NONE)
-                return true;
-        vf_blocked(v, r, "");
-        return false;
-}
-
 static void advance_bound(struct managed_vf *v) {
         if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
                 step_bind(v); /* allowed while nobody has it open */
-        else if (!judged_isolated(v))
+        else if (v->fence < 0 && !v->evident && !vf_is_leasable(v, FINDINGS_BEFORE_FENCE))
+                vf_step_evidence(v); /* no fence will bring it along: who is to blame? */
+        else if (!vf_judged(v, FINDINGS_BEFORE_FENCE))
                 return;
         else if (v->fence < 0)
                 step_fence(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
+        else if (!v->evident)
+                vf_step_evidence(v);
         else if (!v->fresh)
                 step_scrub(v);
-        else {
+        else if (vf_judged(v, 0)) {
                 vf_store_fence(v);
                 vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
         }

@@ -26,6 +26,7 @@ struct managed_vf *managed_vf_new(struct manager *m, const struct vf *facts) {
         v->vf.state = VF_ABSENT;
         v->manager = m;
         v->fence = v->request = -1;
+        v->obstacle = _FINDING_MAX;
         if (!tsearch(&v->vf, &m->vf_by_address, compare_vf)) {
                 free(v);
                 return NULL;
@@ -90,6 +91,8 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 log_enter(v, old, reason);
                 events_vf(v->manager, v, old);
         }
+        if (now == VF_LEASED)
+                v->obstacle = _FINDING_MAX;
         if (now == VF_RECLAIMING && old != now)
                 v->revoked = v->renewed = v->fresh = false;
         if (now == VF_READY || now == VF_ABSENT)

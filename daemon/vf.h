@@ -3,6 +3,7 @@
 /* One VF as the daemon keeps it, and the one function that changes its state. */
 
 #include "daemon/manager.h"
+#include "iommu/verdict.h"
 
 struct managed_vf {
         struct vf vf; /* first: the inventory points here */
@@ -20,6 +21,8 @@ struct managed_vf {
         bool fence_tried; /* quarantined: one attempt to fence it was made */
         unsigned listen_tries;       /* quarantined: attempts to listen for the kernel's request */
         struct managed_vf *orphan;   /* next of manager->vf_orphans, once it is gone while busy */
+        bool evident;                /* the path was collected since the VF was fenced or reset */
+        enum finding_code obstacle;  /* leased: what stands against its isolation now, _FINDING_MAX nothing */
         bool take_over;              /* an administrator said to take it from its host driver */
         bool dirty;                  /* an event named it; read its facts again */
         enum hand_off last_hand_off; /* how its last owner had it */
@@ -49,6 +52,7 @@ struct managed_vf *manager_find_vf(struct manager *m, struct address a);
         X(SEEN_BOUND, "seen-bound") /* found with its VFIO driver, or bound just now */                      \
         X(IGNORED, "ignored")       /* no pool claims it */                                                  \
         X(FENCED, "fenced")         /* fenced and scrubbed */                                                \
+        X(UNFIT, "unfit")           /* fenced and scrubbed, but its isolation is not shown (any more) */     \
         X(CHOSEN, "chosen")         /* allocated to a lease */                                               \
         X(HANDED, "handed")         /* its owner has it */                                                   \
         X(ENDED, "ended")           /* its lease ended */                                                    \
@@ -95,6 +99,19 @@ bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver 
 void vf_keep_fence(struct managed_vf *v, int fd_taken);
 void vf_store_fence(struct managed_vf *v); /* from now on a restarted daemon finds it READY */
 void vf_drop_fence(struct managed_vf *v);
+
+/* vf-evidence.c: what is known of its isolation. */
+finding_set vf_accepted(const struct managed_vf *v); /* what the policy accepts of it */
+void vf_judge(const struct managed_vf *v, struct judgement *ret);
+/* As far as is known now nothing stands against a lease but findings of this set. */
+bool vf_is_leasable(const struct managed_vf *v, finding_set not_yet);
+/* True if nothing stands against a lease but findings of this set; if not, it is blocked with the reason. */
+bool vf_judged(struct managed_vf *v, finding_set not_yet);
+finding_set
+vf_unsafe(const struct managed_vf *v);       /* all that stands against its isolation, accepted or not */
+void vf_step_evidence(struct managed_vf *v); /* collects the path, then vf_advance() */
+void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply);
+void vf_watch_verdict(struct managed_vf *v); /* while it is leased: logs and tells when it gets worse */
 
 /* vf-request.c: the kernel waits for an iommufd fence when it takes its VF away. */
 bool vf_must_listen(const struct managed_vf *v);

@@ -6,6 +6,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
+#include "daemon/worker-path.h"
 #include "iommu/fence.h"
 #include "iommu/group.h"
 #include "iommu/grouptype.h"
@@ -193,6 +194,7 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_REVOKE:
         case WORKER_HOLDERS:
         case WORKER_LISTEN:
+        case WORKER_EVIDENCE:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -349,6 +351,9 @@ static int do_operation(struct job *j) {
                 return bind_renew(root, vf->address, q->text, &j->reason, &j->step);
         case WORKER_LISTEN:
                 return fence_listen(root, vf, j->in[0], j->in[1], &j->step);
+        case WORKER_EVIDENCE:
+                j->step = "reading the path to the root complex";
+                return worker_path_put(root, q->address, j->reply);
         case _WORKER_OP_MAX:
                 break;
         }
@@ -366,6 +371,8 @@ void worker_operate(const struct worker_context *c, const struct worker_request 
         p->error = worker_check(c->root_fd, q, &j.subject, &j.step);
         if (p->error == 0)
                 p->error = do_operation(&j);
+        if (p->error == 0 && (q->op == WORKER_FENCE || q->op == WORKER_SCRUB))
+                worker_path_put(c->root_fd, q->address, p); /* no path: unknown, and so not leased */
         if (p->error < 0) {
                 p->reason = j.reason;
                 snprintf(p->detail, sizeof(p->detail), "%s: %s", j.step, errno_text(p->error));

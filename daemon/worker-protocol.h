@@ -34,7 +34,8 @@
         X(HOLDERS, "holders", VF)       /* reply value[0]: n, value[1..n]: pids with a VFIO fd of the VF */  \
         X(CONFIG, "config", ANY)        /* value[0]: offset; reply data: 256 bytes of config space */        \
         X(RENEW, "renew", VF)           /* unbind and bind again: every fd opened before becomes useless */  \
-        X(LISTEN, "listen", VF)         /* fd[0]: an iommufd fence, fd[1]: eventfd; see fence_listen() */
+        X(LISTEN, "listen", VF)         /* fd[0]: an iommufd fence, fd[1]: eventfd; see fence_listen() */    \
+        X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

@@ -36,6 +36,23 @@ static void read_cdev(int device_fd, struct vf *vf) {
                         vf->cdev = (int) x;
 }
 
+/* Lines like "0x00000000fee00000 0x00000000feefffff msi". What the platform needs mapped one to one for good
+ * is "direct"; "direct-relaxable" ends when somebody else takes the device over. drivers/iommu/iommu.c */
+static enum tristate read_regions(int group_fd) {
+        _cleanup_free_ char *text = NULL;
+        char *rest = NULL;
+
+        if (root_read_all(group_fd, "reserved_regions", 65536, &text, NULL) < 0)
+                return TRI_UNKNOWN;
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                char *blank = strrchr(line, ' ');
+
+                if (blank && strcmp(blank + 1, "direct") == 0)
+                        return TRI_YES;
+        }
+        return TRI_NO;
+}
+
 static int read_group(int root_fd, int device_fd, struct vf *vf) {
         char name[32], kind[32];
         uint64_t number;
@@ -59,6 +76,7 @@ static int read_group(int root_fd, int device_fd, struct vf *vf) {
         root_read(group_fd, vf->group_type, sizeof(vf->group_type), "type"); /* "" if unreadable */
         vf->noiommu = root_read(group_fd, kind, sizeof(kind), "name") >= 0 &&
                       strcmp(kind, "vfio-noiommu") == 0;
+        vf->direct_region = read_regions(group_fd);
         vf->group = (int) number;
         return 0;
 }
@@ -71,10 +89,24 @@ int group_read(int root_fd, struct vf *vf) {
         vf->group_devices = 0;
         vf->group_type[0] = '\0';
         vf->noiommu = false;
+        vf->direct_region = TRI_UNKNOWN;
         vf->cdev = -1;
         if (fd < 0)
                 return fd == -ENOENT ? -ENODEV : fd;
         read_cdev(fd, vf);
         int r = read_group(root_fd, fd, vf);
         return r == -ENOENT ? -ENODEV : r;
+}
+
+int group_members(int root_fd, int group, void (*each)(struct address a, void *userdata), void *userdata) {
+        _cleanup_closedir_ DIR *d = root_opendir(root_fd, "sys/kernel/iommu_groups/%d/devices", group);
+        struct address a;
+        struct dirent *e;
+
+        if (!d)
+                return -errno;
+        while ((e = readdir(d)))
+                if (address_parse(e->d_name, &a) >= 0)
+                        each(a, userdata);
+        return 0;
 }

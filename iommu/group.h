@@ -8,3 +8,6 @@
  * group is -1. -ENODEV if the VF is gone; another -errno if the machine failed; the fields then say "no
  * group". */
 int group_read(int root_fd, struct vf *vf);
+
+/* Calls each for every PCI function of a group, in no order. 0 or -errno. */
+int group_members(int root_fd, int group, void (*each)(struct address a, void *userdata), void *userdata);

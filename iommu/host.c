@@ -44,19 +44,34 @@ static int read_switch(int root_fd, const char *module, const char *parameter, b
         return r;
 }
 
+/* Patched kernels take "pcie_acs_override=downstream,multifunction" and then report groups that are not
+ * there. */
+static int read_command_line(int root_fd, bool *acs_override) {
+        _cleanup_free_ char *text = NULL;
+        char *rest = NULL;
+        int r = root_read_all(root_fd, "proc/cmdline", 65536, &text, NULL);
+
+        *acs_override = r < 0;
+        for (char *w = r < 0 ? NULL : strtok_r(text, " \t\n", &rest); w; w = strtok_r(NULL, " \t\n", &rest))
+                if (strncmp(w, "pcie_acs_override", strlen("pcie_acs_override")) == 0)
+                        *acs_override = true;
+        return r;
+}
+
 int host_read(int root_fd, struct iommu_host *ret) {
         struct iommu_host h = {
                 .container = root_exists(root_fd, "dev/vfio/vfio"),
                 .iommufd = root_exists(root_fd, "dev/iommu"),
         };
         bool groups, nodes, type1, fd;
-        int r[5];
+        int r[6];
 
         r[0] = has_char_driver(root_fd, "vfio", &groups);
         r[1] = has_char_driver(root_fd, "vfio-dev", &nodes);
         r[2] = read_switch(root_fd, "vfio_iommu_type1", "allow_unsafe_interrupts", &type1);
         r[3] = read_switch(root_fd, "iommufd", "allow_unsafe_interrupts", &fd);
         r[4] = read_switch(root_fd, "vfio", "enable_unsafe_noiommu_mode", &h.noiommu_mode);
+        r[5] = read_command_line(root_fd, &h.acs_override);
         h.group_nodes = groups || h.container; /* containers cannot be without groups: drivers/vfio/Kconfig */
         h.cdev = nodes || root_exists(root_fd, "dev/vfio/devices");
         h.unsafe_interrupts = type1 || fd;

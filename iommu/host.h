@@ -15,6 +15,7 @@ struct iommu_host {
         bool cdev;              /* /dev/vfio/devices/vfioX */
         bool unsafe_interrupts; /* allow_unsafe_interrupts is on, or cannot be read */
         bool noiommu_mode;      /* vfio enable_unsafe_noiommu_mode is on */
+        bool acs_override;      /* pcie_acs_override is on the kernel command line, or that cannot be read */
 };
 
 /* 0, or -errno if something is there but cannot be read; *ret then errs to the safe side. */

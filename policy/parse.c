@@ -71,8 +71,48 @@ static void parse_vfs(struct context *c, const char *pool_path, json_t *pool, st
                          VFS_PER_PF_MAX);
 }
 
+static void parse_finding(struct context *c, const char *path, const json_t *v, finding_set *set) {
+        enum finding_code code = json_is_string(v) ? finding_from_name(json_string_value(v)) : _FINDING_MAX;
+        char names[256] = "";
+        size_t at = 0;
+
+        if (code != _FINDING_MAX && finding_acceptable(code)) {
+                if (*set & FINDING_BIT(code))
+                        error_at(c, path, false,
+                                 "found %s, which is in the list already; expected each finding once",
+                                 FOUND(v));
+                *set |= FINDING_BIT(code);
+                return;
+        }
+        for (unsigned i = 0; i < _FINDING_MAX; i++)
+                if (finding_acceptable((enum finding_code) i))
+                        at += (size_t) snprintf(names + at, sizeof(names) - at, "%s\"%s\"", at ? ", " : "",
+                                                finding_name((enum finding_code) i));
+        error_at(c, path, false, "found %s%s; expected one of %s", FOUND(v),
+                 code != _FINDING_MAX ? ", which cannot be accepted" : "", names);
+}
+
+/* Findings that the operator knows and lives with, one by one. */
+static void parse_accept(struct context *c, const char *pool_path, json_t *pool, finding_set *set) {
+        json_t *v = json_object_get(pool, "accept"), *i;
+        char path[PATH_MAX_LEN], item[PATH_MAX_LEN];
+        size_t n;
+
+        if (!v)
+                return;
+        path_join(path, pool_path, "accept");
+        if (!json_is_array(v)) {
+                error_at(c, path, false, "found %s; expected an array of findings", FOUND(v));
+                return;
+        }
+        json_array_foreach(v, n, i) {
+                path_index(item, path, n);
+                parse_finding(c, item, i, set);
+        }
+}
+
 static void parse_pool(struct context *c, const char *path, json_t *v, struct pool *p) {
-        static const char *const keys[] = { "class", "functions", "vfs", "placement" };
+        static const char *const keys[] = { "class", "functions", "vfs", "placement", "accept" };
         static const char *const class_names[] = { "network", "storage" };
         static const char *const placements[] = { "pack", "spread" };
 
@@ -84,6 +124,7 @@ static void parse_pool(struct context *c, const char *path, json_t *v, struct po
         p->placement = placement == 1 ? PLACEMENT_SPREAD : PLACEMENT_PACK;
         parse_functions(c, path, v, p);
         parse_vfs(c, path, v, p);
+        parse_accept(c, path, v, &p->accept);
 }
 
 /* A user or group: a name, or a number. */

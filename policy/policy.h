@@ -2,6 +2,7 @@
 #pragma once
 /* The policy as data, and its parser. Pure: no file is opened here, the caller brings the texts. */
 
+#include "common/finding.h"
 #include "common/json.h"
 #include "common/model.h"
 
@@ -33,7 +34,8 @@ struct pool {
         char *name;
         enum pool_class class;
         enum placement placement;
-        uint32_t vfs; /* per PF, or POOL_VFS_MAX_ALL */
+        uint32_t vfs;       /* per PF, or POOL_VFS_MAX_ALL */
+        finding_set accept; /* findings that do not forbid a lease of this pool */
         struct selector *functions;
         size_t n_functions;
 };

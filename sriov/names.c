@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The only user of libpci. Its default error handler ends the process, so ours jumps out instead. */
+/* Names by libpci. Its default error handler ends the process, so ours jumps out instead. */
 
 #include "sriov/names.h"
 #include "common/log.h"

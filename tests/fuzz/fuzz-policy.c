@@ -65,7 +65,7 @@ static void require_policy(const struct policy *p) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        struct policy_source sources[SOURCES_MAX];
+        struct policy_source sources[SOURCES_MAX] = { 0 };
         struct policy_errors errors = { 0 };
         struct policy *p = NULL;
 

@@ -533,14 +533,14 @@ class Host:
         open(self.tree.path("sim/unhang"), "w").close()
 
     def operations(self, op=None, address=None):
-        """The record of finished operations on devices: (op, address, value, error) in order."""
+        """The record of finished operations with effect: (op, address, value, error) in order."""
         try:
             with open(self.tree.path("sim/log")) as f:
                 lines = sorted((line.split() for line in f), key=lambda words: int(words[0]))
         except FileNotFoundError:
             return []
         return [(w[1], w[2], int(w[3]), w[5]) for w in lines
-                if w[1] not in ("!", "ping") and op in (None, w[1]) and address in (None, w[2])]
+                if w[1] not in ("!", "ping", "evidence", "listen") and op in (None, w[1]) and address in (None, w[2])]
 
     def faults_hit(self):
         try:

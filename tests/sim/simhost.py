@@ -69,6 +69,17 @@ def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0
     return bytes(c)
 
 
+def root_port(acs=0x1F, acs_control=0x1D):
+    """4 KiB of a root port: PCIe, and ACS with source validation, redirects and upstream forwarding on."""
+    c = bytearray(config_space(0x1B36, 0x000C, 0x060400))
+    c[0x0E] = 1  # a bridge
+    c[0xA2] = 0x42  # PCIe capability version 2, root port
+    if acs:
+        c[0x100:0x104] = (0x1000D).to_bytes(4, "little")
+        c[0x104:0x106], c[0x106:0x108] = acs.to_bytes(2, "little"), acs_control.to_bytes(2, "little")
+    return bytes(c)
+
+
 def function_files(vendor, device, klass, numa):
     return {
         "vendor": f"0x{vendor:04x}\n", "device": f"0x{device:04x}\n", "class": f"0x{klass:06x}\n",
@@ -131,6 +142,10 @@ class Tree:
     def path(self, *parts):
         return os.path.join(self.root, *parts)
 
+    def read_bytes(self, path):
+        with open(self.path(path), "rb") as f:
+            return f.read()
+
     def read(self, path):
         with open(self.path(path)) as f:
             return f.read().strip()
@@ -159,9 +174,19 @@ class Tree:
         domain, bus = pf.address.split(":")[:2]
         return f"devices/pci{domain}:00/{domain}:00:{int(bus, 16) % 31 + 1:02x}.0/{pf.address}"
 
+    def port(self, pf, **acs):
+        """The root port above a PF; returns its address."""
+        real = os.path.dirname(self._real_dir(pf))
+        address = os.path.basename(real)
+        put(self.root, f"sys/{real}/config", root_port(**acs))
+        if not os.path.lexists(self.path(SYS, address)):
+            link(self.root, f"../../../{real}", f"{SYS}/{address}")
+        return address
+
     def add(self, pf):
         """Plugs a PF in."""
         root, real = self.root, self._real_dir(pf)
+        self.port(pf)
         files = function_files(pf.vendor, pf.device, pf.klass, pf.numa)
         files.update({
             "sriov_totalvfs": f"{pf.total}\n", "sriov_numvfs": "0\n", "sriov_drivers_autoprobe": "1\n",

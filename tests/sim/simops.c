@@ -5,6 +5,7 @@
 #include "common/macro.h"
 #include "common/model.h"
 #include "daemon/worker-ops.h"
+#include "daemon/worker-path.h"
 #include "simfault.h"
 #include "simvf.h"
 
@@ -180,9 +181,15 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
         case WORKER_GROUP_TYPE:
                 return tree_group_type(s, q->address, q->text);
         case WORKER_FENCE:
-                return fence(s, q, out);
+                o = fence(s, q, out);
+                worker_path_put(s->root, q->address, p);
+                return o;
         case WORKER_SCRUB:
-                return scrub(s, q, in);
+                o = scrub(s, q, in);
+                worker_path_put(s->root, q->address, p);
+                return o;
+        case WORKER_EVIDENCE:
+                return worker_path_put(s->root, q->address, p) < 0 ? FAIL_ERRNO(ENODEV, "path") : OK;
         case WORKER_OPEN:
                 return open_fds(s, q, out);
         case WORKER_GRANT:

@@ -120,6 +120,7 @@ class TypeTest(SimTest):
             self.check(method, reply)
             if method != "Rescan":
                 self.assertTrue(next(iter(reply.values())), f"{method}: {reply}, so it proves nothing")
+        self.check("GetEvidence", host.call("GetEvidence", address=red.vfs[0]))
         host.faults()
         self.check("Clear", host.call("Clear", address=red.vfs[0]))
         held.kill()

@@ -77,6 +77,15 @@ static void test_host(void **state) {
         struct faketree *t = *state;
         struct iommu_host h;
 
+        assert_int_equal(host_read(t->fd, &h), -ENOENT); /* no command line: who knows */
+        assert_true(h.acs_override);
+        faketree_write(t, "proc/cmdline", "ro pci=noats quiet xpcie_acs_override=1\n");
+        assert_int_equal(host_read(t->fd, &h), 0);
+        assert_false(h.acs_override);
+        faketree_write(t, "proc/cmdline", "ro pcie_acs_override=downstream,multifunction\n");
+        assert_int_equal(host_read(t->fd, &h), 0);
+        assert_true(h.acs_override);
+        faketree_write(t, "proc/cmdline", "ro quiet\n");
         assert_int_equal(host_read(t->fd, &h), 0);
         assert_false(h.group_nodes || h.container || h.iommufd || h.cdev || h.unsafe_interrupts ||
                      h.noiommu_mode);
@@ -110,6 +119,7 @@ static void test_host_switches(void **state) {
         struct faketree *t = *state;
         struct iommu_host h;
 
+        faketree_write(t, "proc/cmdline", "ro quiet\n");
         for (unsigned i = 0; i < ARRAY_SIZE(unsafe); i++) {
                 faketree_write(t, unsafe[i], "Y\n");
                 assert_int_equal(host_read(t->fd, &h), 0);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of a VF's isolation, collected again whenever it may have changed, and what follows from it.
+ * The judgement itself is pure: iommu/verdict.h. */
+
+#include "common/message-id.h"
+#include "common/text.h"
+#include "daemon/events.h"
+#include "daemon/lease.h"
+#include "daemon/pf.h"
+#include "daemon/vf.h"
+#include "daemon/worker-path.h"
+
+#include <errno.h>
+#include <string.h>
+
+finding_set vf_accepted(const struct managed_vf *v) {
+        const struct manager *m = v->manager;
+        int pool = v->vf.pf->pool;
+
+        return m->policy && pool >= 0 ? m->policy->pools[pool].accept : 0;
+}
+
+void vf_judge(const struct managed_vf *v, struct judgement *ret) {
+        judge(&v->vf, &v->manager->host, ret);
+}
+
+bool vf_is_leasable(const struct managed_vf *v, finding_set not_yet) {
+        struct judgement j;
+
+        vf_judge(v, &j);
+        return !judgement_obstacle(&j, vf_accepted(v) | not_yet);
+}
+
+finding_set vf_unsafe(const struct managed_vf *v) {
+        struct judgement j;
+
+        vf_judge(v, &j);
+        return judgement_excused(&j, ~(finding_set) 0);
+}
+
+bool vf_judged(struct managed_vf *v, finding_set not_yet) {
+        struct judgement j;
+
+        vf_judge(v, &j);
+        const struct finding *f = judgement_obstacle(&j, vf_accepted(v) | not_yet);
+        if (!f)
+                return true;
+        v->evident = false; /* the next attempt collects it again */
+        vf_blocked(v, finding_reason(f->code), FINDING_STR(f));
+        return false;
+}
+
+void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply) {
+        worker_path_take_vf(reply, &v->vf);
+        v->evident = true;
+}
+
+static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (worker_reply_is_transient(reply)) {
+                vf_retry_later(v, REASON_NO_WORKER, v->detail);
+                return;
+        }
+        vf_take_evidence(v, reply);
+        vf_advance(v);
+}
+
+void vf_step_evidence(struct managed_vf *v) {
+        struct worker_op op = vf_op(v, WORKER_EVIDENCE, on_evidence);
+
+        vf_submit(v, &op);
+}
+
+/* A lease that became unsafe is not ended by itself: its VM runs. It is said aloud, and shown until it is
+ * over. */
+void vf_watch_verdict(struct managed_vf *v) {
+        struct lease *l = lease_find(v->manager, v->vf.lease);
+        struct judgement j;
+
+        if (!l || v->vf.state != VF_LEASED)
+                return;
+        vf_judge(v, &j);
+        const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
+        enum finding_code now = f ? f->code : _FINDING_MAX;
+        if (now == v->obstacle)
+                return;
+        v->obstacle = now;
+        const struct log_fields fields = { .address = &v->vf.address,
+                                           .tenant = l->tenant,
+                                           .vm = l->vm,
+                                           .lease = l->id,
+                                           .message_id = MESSAGE_ID_ISOLATION };
+        if (f)
+                log_with(LOG_ERR, &fields, "leased to %s/%s and no longer isolated: %s (%s)", l->tenant,
+                         l->vm, finding_sentence(now), FINDING_STR(f));
+        else
+                log_with(LOG_NOTICE, &fields, "leased to %s/%s and isolated again", l->tenant, l->vm);
+        events_isolation(v->manager, v, f ? finding_name(now) : "isolated");
+}
+
+/* The path above a PF is the same for all its VFs. The PF may be gone when the answer comes. */
+struct path_question {
+        struct manager *manager;
+        struct address pf;
+};
+
+static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct path_question *q = userdata;
+        struct pf *pf = inventory_find_pf(&q->manager->inventory, q->pf);
+
+        free(q);
+        if (!pf || worker_reply_is_transient(reply))
+                return;
+        worker_path_take_pf(reply, pf);
+        for (size_t i = 0; i < pf->n_vfs; i++)
+                vf_watch_verdict(managed_vf(pf->vfs[i]));
+}
+
+static bool has_leased(const struct pf *pf) {
+        for (size_t i = 0; i < pf->n_vfs; i++)
+                if (pf->vfs[i]->state == VF_LEASED)
+                        return true;
+        return false;
+}
+
+void pf_watch_verdict(struct managed_pf *p) {
+        struct path_question *q;
+
+        if (!has_leased(&p->pf))
+                return;
+        q = malloc(sizeof(*q));
+        if (!q)
+                return;
+        *q = (struct path_question){ p->manager, p->pf.address };
+        struct worker_op op = worker_op_make(WORKER_EVIDENCE, p->pf.address, p->pf.address, on_path, q);
+        op.vf_scope = true; /* reading takes no lock of the PF; a hang blocks nothing else */
+        if (worker_link_submit(p->manager->link, &op) < 0)
+                free(q);
+}

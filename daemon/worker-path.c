@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Paths in replies. */
+
+#include "daemon/worker-path.h"
+#include "common/macro.h"
+#include "sriov/path.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct path_hop[PATH_HOPS_MAX]) <= sizeof(((struct worker_reply *) 0)->data),
+               "a path fits");
+
+int worker_path_put(int root_fd, struct address a, struct worker_reply *reply) {
+        struct path_hop hops[PATH_HOPS_MAX];
+        size_t n = 0;
+        int r = path_read(root_fd, a, hops, &n);
+
+        reply->value[1] = 0;
+        if (r < 0)
+                return r;
+        memcpy(reply->data, hops, n * sizeof(*hops));
+        reply->value[1] = n;
+        return 0;
+}
+
+/* The hops of a reply that begins with this function; 0 if it does not. */
+static size_t hops_of(const struct worker_reply *reply, struct address first,
+                      struct path_hop hops[PATH_HOPS_MAX]) {
+        size_t n = (size_t) MIN(reply->value[1], (uint64_t) PATH_HOPS_MAX);
+
+        if (reply->error < 0)
+                return 0;
+        memcpy(hops, reply->data, n * sizeof(*hops));
+        if (n == 0 || !address_equal(hops[0].address, first))
+                return 0;
+        for (size_t i = 0; i < n; i++)
+                if (hops[i].kind >= _HOP_KIND_MAX)
+                        hops[i].kind = HOP_UNKNOWN, hops[i].flags = 0;
+        return n;
+}
+
+static void take_path(struct pf *pf, const struct path_hop *hops, size_t n) {
+        memcpy(pf->path, hops, n * sizeof(*hops));
+        pf->n_path = n;
+}
+
+void worker_path_take_vf(const struct worker_reply *reply, struct vf *vf) {
+        struct path_hop hops[PATH_HOPS_MAX];
+        size_t n = hops_of(reply, vf->address, hops);
+
+        vf->hop = n > 0 ? hops[0] : (struct path_hop){ .address = vf->address };
+        if (n > 1 && address_equal(hops[1].address, vf->pf->address))
+                take_path(vf->pf, hops + 1, n - 1);
+        else
+                vf->pf->n_path = 0;
+}
+
+void worker_path_take_pf(const struct worker_reply *reply, struct pf *pf) {
+        struct path_hop hops[PATH_HOPS_MAX];
+        size_t n = hops_of(reply, pf->address, hops);
+
+        take_path(pf, hops, MIN(n, ARRAY_SIZE(pf->path)));
+}
