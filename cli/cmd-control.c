@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vfctl release, clear, rescan, reload: calls whose reply is empty. */
+/* vfctl release, quarantine, clear, rescan, reload: calls whose reply is empty. */
 
 #include "cli/client.h"
 #include "cli/options.h"
@@ -65,17 +65,42 @@ int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv
         return first;
 }
 
-int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+/* quarantine and clear: one address, and a reason that goes to the journal. */
+static int call_with_reason(struct cli *cli, const struct verb *verb, const char *method, bool needs_reason,
+                            int argc, char **argv) {
         _cleanup_client_ struct client c = CLIENT_CLOSED;
+        _cleanup_json_ json_t *reply = NULL;
+        const char *reason = NULL;
+        const struct option options[] = {
+                { "reason", 0, "TEXT", "why, for the journal and for 'vfctl show'", OPTION_TEXT, &reason },
+        };
         struct address a;
-        int r = options_parse(cli, verb, NULL, 0, false, &argc, argv);
+        int r = options_parse(cli, verb, options, ARRAY_SIZE(options), false, &argc, argv);
 
         if (r != OPTIONS_GO_ON)
                 return r;
         if (argc != 2)
-                return usage_error(verb, "needs one address, see 'vfctl list vfs --state quarantined'");
+                return usage_error(verb, "needs one address, see 'vfctl list vfs'");
         if (address_parse(argv[1], &a) < 0)
                 return usage_error(verb, "'%s' is not an address such as 0000:01:10.0", argv[1]);
-        r = client_open(&c, cli);
-        return r != 0 ? r : call_plainly(&c, "Clear", "address", ADDRESS_STR(a));
+        if (needs_reason && (!reason || !reason[0]))
+                return usage_error(verb, "needs --reason TEXT: somebody will ask why");
+        if ((r = client_open(&c, cli)) != 0)
+                return r;
+        json_t *parameters = new_object();
+        put_text(parameters, "address", ADDRESS_STR(a));
+        if (reason)
+                put_text(parameters, "reason", reason);
+        r = client_call(&c, method, parameters, &reply);
+        if (r == 0 && cli->json)
+                print_json(reply);
+        return r;
+}
+
+int verb_quarantine(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return call_with_reason(cli, verb, "Quarantine", true, argc, argv);
+}
+
+int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return call_with_reason(cli, verb, "Clear", false, argc, argv);
 }

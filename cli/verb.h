@@ -37,6 +37,7 @@ int verb_apply(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_acquire(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv);
+int verb_quarantine(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_rescan(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_reload(struct cli *cli, const struct verb *verb, int argc, char **argv);

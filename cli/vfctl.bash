@@ -37,7 +37,7 @@ _vfctl_option_value() {
         --hand-off) _vfctl_reply "auto fd node" ;;
         --pid) mapfile -t COMPREPLY < <(compgen -W "$(command ps -eo pid= 2>/dev/null)" -- "$cur") ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-        --vm | --count | --memory) ;;
+        --vm | --count | --memory | --reason) ;;
         *) return 1 ;;
         esac
 }
@@ -49,9 +49,9 @@ _vfctl() {
                 [status]='' [list]='--pf --pool --state' [show]='' [plan]='' [apply]='--destructive'
                 [acquire]='--tenant --pool --vm --count --pid --user --memory'
                 [run]='--tenant --pool --vm --count --hand-off --memory --verbose'
-                [release]='' [clear]='' [rescan]='' [reload]='' [monitor]='' [policy]=''
+                [release]='' [quarantine]='--reason' [clear]='--reason' [rescan]='' [reload]='' [monitor]='' [policy]=''
         )
-        local verbs='status list show plan apply acquire run release clear rescan reload monitor policy'
+        local verbs='status list show plan apply acquire run release quarantine clear rescan reload monitor policy'
 
         COMPREPLY=()
         # without this, the colons of PCI addresses split words
@@ -82,6 +82,7 @@ _vfctl() {
         list) ((cword == verb_at + 1)) && _vfctl_reply "pfs vfs leases pools tenants" ;;
         show) _vfctl_reply "$(_vfctl_names pfs) $(_vfctl_names vfs) $(_vfctl_names leases)" ;;
         release) _vfctl_reply "$(_vfctl_names leases)" ;;
+        quarantine) _vfctl_reply "$(_vfctl_names vfs)" ;;
         clear) _vfctl_reply "$(_vfctl_names vfs --state quarantined)" ;;
         run) mapfile -t COMPREPLY < <(compgen -W "--" -- "$cur") ;;
         policy)

@@ -73,6 +73,8 @@
         X(NOT_MANAGED, "not-managed", "no pool of the policy claims this PF", "add it to a pool")            \
         X(HOST_DRIVER, "host-driver", "a host driver owns the VF", "unbind it, or leave the VF to the host") \
         X(ADMIN, "admin", "an administrator took the VF out of use", "see 'vfctl clear'")                    \
+        X(DMA_FAULTS, "dma-faults", "the IOMMU stopped DMA of the VF too often",                             \
+          "look at the VM that had it, then 'vfctl clear ADDRESS'")                                          \
         X(GONE, "gone", "the VF is gone", "plug the device in again")                                        \
         X(STORE_FAILED, "store-failed", "the lease could not be written down", "free space under /run")      \
         X(BAD_NAME, "bad-name", "the name is empty, too long or has characters that are not allowed",        \

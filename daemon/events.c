@@ -80,6 +80,16 @@ void events_isolation(struct manager *m, const struct managed_vf *v, const char 
                      });
 }
 
+void events_release_requested(struct manager *m, const struct managed_vf *v) {
+        broadcast(m, &(struct event){
+                                     .kind = "release-requested",
+                                     .now = vf_state_to_string(v->vf.state),
+                                     .reason = reason_name(v->condemned),
+                                     .address = &v->vf.address,
+                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                     });
+}
+
 void events_policy(struct manager *m, const char *what) {
         broadcast(m, &(struct event){ .kind = "policy", .now = what });
 }

@@ -9,5 +9,7 @@ void events_pf(struct manager *m, const struct pf *pf, const char *what);
 void events_lease(struct manager *m, const struct lease *l, const char *what);
 /* A leased VF is no longer isolated: the finding's name; or "isolated" again. */
 void events_isolation(struct manager *m, const struct managed_vf *v, const char *what);
+/* The owner of a leased VF that was taken out of use is asked to release it. */
+void events_release_requested(struct manager *m, const struct managed_vf *v);
 void events_policy(struct manager *m, const char *what);
 void events_ready(struct manager *m);

@@ -8,6 +8,7 @@
 #include "daemon/hotplug.h"
 #include "daemon/lease.h"
 #include "daemon/policy-load.h"
+#include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/server.h"
 #include "daemon/store.h"
@@ -38,6 +39,7 @@ struct manager *manager_free(struct manager *m) {
                 managed_vf_free_orphan(m->vf_orphans);
         while (m->pf_orphans)
                 managed_pf_free_orphan(m->pf_orphans);
+        quarantine_stop(m);
         reconcile_done(m);
         fdstore_free(m->fdstore);
         policy_free(m->policy);

@@ -5,6 +5,7 @@
 #include "daemon/apply.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
+#include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/to-json.h"
 
@@ -141,30 +142,59 @@ void method_reload(struct connection *c, json_t *parameters) {
                 connection_reply(c, json_object());
 }
 
-void method_clear(struct connection *c, json_t *parameters) {
+/* address and reason of Quarantine and Clear; NULL: answered. The reason is for the journal and for people.
+ */
+static struct managed_vf *parse_verdict(struct connection *c, json_t *parameters, bool needs_reason,
+                                        const char **ret_reason) {
         const char *text = NULL;
         struct address a;
-        const struct json_field fields[] = { { "address", JSON_KIND_STRING, true, &text } };
+        const struct json_field fields[] = {
+                { "address", JSON_KIND_STRING, true, &text },
+                { "reason", JSON_KIND_STRING, needs_reason, ret_reason },
+        };
 
         if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
-                return;
-        if (address_parse(text, &a) < 0) {
+                return NULL;
+        if (address_parse(text, &a) < 0)
                 invalid(c, "address");
-                return;
-        }
-        struct managed_vf *v = manager_find_vf(c->manager, a);
-        if (!v) {
+        else if (strlen(*ret_reason) > 120 || (needs_reason && !**ret_reason))
+                invalid(c, "reason");
+        else {
+                struct managed_vf *v = manager_find_vf(c->manager, a);
+
+                if (v)
+                        return v;
                 connection_refuse(c, REASON_NO_SUCH_DEVICE, text);
-                return;
         }
-        if (v->vf.state != VF_QUARANTINED) {
+        return NULL;
+}
+
+void method_quarantine(struct connection *c, json_t *parameters) {
+        const char *reason = "";
+        struct managed_vf *v = parse_verdict(c, parameters, true, &reason);
+        char detail[160];
+
+        if (!v)
+                return;
+        snprintf(detail, sizeof(detail), "uid %u: %s", c->peer.uid, reason);
+        if (vf_condemn(v, REASON_ADMIN, detail) < 0)
+                connection_refuse(c, REASON_NOT_MANAGED, ADDRESS_STR(v->vf.address));
+        else
+                connection_reply(c, json_object());
+}
+
+void method_clear(struct connection *c, json_t *parameters) {
+        const char *reason = "";
+        struct managed_vf *v = parse_verdict(c, parameters, false, &reason);
+
+        if (!v)
+                return;
+        struct address a = v->vf.address;
+        if (vf_clear(v) < 0) {
                 connection_refuse(c, REASON_NO_SUCH_DEVICE, "it is not quarantined");
                 return;
         }
-        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &a }), "cleared by uid %u", c->peer.uid);
-        v->last_hand_off = HAND_OFF_AUTO; /* whoever had it last: trust nothing */
-        v->fence_tried = false;
-        vf_enter(v, VF_EVENT_CLEARED, REASON_NONE);
-        vf_advance(v);
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &a }), "cleared by uid %u%s%s", c->peer.uid,
+                 reason[0] ? ": " : "", reason);
         connection_reply(c, json_object());
 }

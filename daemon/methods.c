@@ -88,6 +88,7 @@ static const struct {
         { "io.vfctl.Manager.Monitor", method_monitor, TENANTS, true },
         { "io.vfctl.Manager.Rescan", method_rescan, ADMINS, false },
         { "io.vfctl.Manager.Reload", method_reload, ADMINS, false },
+        { "io.vfctl.Manager.Quarantine", method_quarantine, ADMINS, false },
         { "io.vfctl.Manager.Clear", method_clear, ADMINS, false },
 };
 

@@ -28,4 +28,5 @@ void method_apply(struct connection *c, json_t *parameters);
 void method_monitor(struct connection *c, json_t *parameters);
 void method_rescan(struct connection *c, json_t *parameters);
 void method_reload(struct connection *c, json_t *parameters);
+void method_quarantine(struct connection *c, json_t *parameters);
 void method_clear(struct connection *c, json_t *parameters);

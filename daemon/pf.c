@@ -5,6 +5,7 @@
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/lease.h"
+#include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
 #include "iommu/group.h"
@@ -62,10 +63,11 @@ static void vf_first_seen(struct managed_vf *v) {
         struct manager *m = v->manager;
         struct lease *l = lease_of_address(m, v->vf.address);
 
-        if (l)
+        if (l) {
                 lease_adopt_vf(m, l, v);
-        else if (store_is_quarantined(m, v))
-                vf_enter(v, VF_EVENT_FAILED, v->vf.reason);
+                vf_restore_quarantine(v);
+        } else if (vf_restore_quarantine(v))
+                return;
         else if (v->vf.pf->pool < 0)
                 vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
         else {

@@ -150,18 +150,17 @@ int store_load_leases(struct manager *m) {
         return 0;
 }
 
-static void quarantine_file(const struct managed_vf *v, char name[32]) {
-        snprintf(name, 32, "%s.json", ADDRESS_STR(v->vf.address));
+static void quarantine_file(struct address a, char name[32]) {
+        snprintf(name, 32, "%s.json", ADDRESS_STR(a));
 }
 
-void store_quarantine(struct managed_vf *v) {
+void store_quarantine(struct managed_vf *v, enum reason reason, const char *detail) {
         char name[32];
 
-        quarantine_file(v, name);
+        quarantine_file(v->vf.address, name);
         int r = put_json(v->manager->root_fd, QUARANTINE, name,
                          json_pack("{s:i,s:s,s:s,s:o}", "version", 1, "address", ADDRESS_STR(v->vf.address),
-                                   "reason", reason_name(v->vf.reason), "detail",
-                                   json_text_value(v->detail)));
+                                   "reason", reason_name(reason), "detail", json_text_value(detail)));
         if (r <
             0) /* it stays quarantined while this daemon runs; a restart scrubs it before anybody gets it */
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
@@ -171,19 +170,20 @@ void store_quarantine(struct managed_vf *v) {
 void store_unquarantine(struct managed_vf *v) {
         char name[32];
 
-        quarantine_file(v, name);
+        quarantine_file(v->vf.address, name);
         int r = root_unlink(v->manager->root_fd, QUARANTINE, name);
         if (r < 0 && r != -ENOENT)
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
                          "its quarantine file could not be removed: %s", errno_text(r));
 }
 
-bool store_is_quarantined(struct manager *m, struct managed_vf *v) {
+bool store_is_quarantined(struct manager *m, struct address a, enum reason *ret_reason, char *ret_detail,
+                          size_t size) {
         const char *reason = NULL, *detail = "", *address, *bad;
         int64_t version;
         char name[32];
 
-        quarantine_file(v, name);
+        quarantine_file(a, name);
         if (!root_exists(m->root_fd, QUARANTINE "/%s", name))
                 return false;
         _cleanup_json_ json_t *j = load_json(m->root_fd, QUARANTINE, name);
@@ -195,9 +195,9 @@ bool store_is_quarantined(struct manager *m, struct managed_vf *v) {
         };
         if (!j || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0)
                 reason = "admin"; /* unreadable, but somebody meant it */
-        v->vf.reason = reason_from_name(reason);
-        if (v->vf.reason == REASON_NONE)
-                v->vf.reason = REASON_ADMIN;
-        text_copy(v->detail, sizeof(v->detail), detail);
+        *ret_reason = reason_from_name(reason);
+        if (*ret_reason == REASON_NONE)
+                *ret_reason = REASON_ADMIN;
+        text_copy(ret_detail, size, detail);
         return true;
 }

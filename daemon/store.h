@@ -11,7 +11,8 @@ void store_lease_remove(struct managed_lease *l);
  * ignored. */
 int store_load_leases(struct manager *m);
 
-void store_quarantine(struct managed_vf *v);
+void store_quarantine(struct managed_vf *v, enum reason reason, const char *detail);
 void store_unquarantine(struct managed_vf *v);
-/* True if it is written down; v->vf.reason and v->detail say why. */
-bool store_is_quarantined(struct manager *m, struct managed_vf *v);
+/* True if it is written down; *reason and detail say why. */
+bool store_is_quarantined(struct manager *m, struct address a, enum reason *reason, char *detail,
+                          size_t size);

@@ -58,10 +58,13 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
 
         vf_judge(v, &j);
         message[0] = '\0';
-        if (reason != REASON_NONE)
+        if (reason == REASON_NONE && v->condemned != REASON_NONE)
+                snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason = v->condemned),
+                         v->condemned_detail[0] ? ": " : "", v->condemned_detail);
+        else if (reason != REASON_NONE)
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
-        return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o}",
+        return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b}",
                          "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                          (int) vf->index, "pool", pool_json(m, vf->pf), "state",
                          vf_state_to_string(vf->state), "reason", reason_name(reason), "message",
@@ -72,7 +75,8 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                          "verdict", verdict_to_string(j.verdict), "numa_node", vf->pf->numa_node, "lease",
                          json_string_or_null(vf->lease), "tenant", json_string_or_null(l ? l->tenant : NULL),
                          "vm", json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v), "accepted",
-                         excused_json(judgement_excused(&j, vf_accepted(v))));
+                         excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
+                         v->condemned != REASON_NONE);
 }
 
 json_t *lease_json(const struct lease *l) {

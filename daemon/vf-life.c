@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "daemon/pf.h"
+#include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/vf.h"
 
@@ -116,13 +117,15 @@ static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
                 return;
         }
         vf_take_evidence(v, reply);
+        vf_store_fence(v); /* READY or not, it is scrubbed */
+        if (vf_meets_its_end(v))
+                return;
         if (!vf_is_leasable(v, 0)) {
                 v->fresh = true;
                 vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
                 vf_judged(v, 0); /* says why */
                 return;
         }
-        vf_store_fence(v);
         vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
 }
 
@@ -287,6 +290,8 @@ static void advance_reclaiming(struct managed_vf *v) {
 
 void vf_advance(struct managed_vf *v) {
         if (v->busy || v->retry || v->vf.pf->stuck || managed_pf(v->vf.pf)->busy)
+                return;
+        if (v->vf.state != VF_RECLAIMING && vf_meets_its_end(v))
                 return;
         if (v->vf.reason != REASON_NONE && v->vf.state != VF_QUARANTINED)
                 return;

@@ -98,7 +98,7 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
         if (now == VF_QUARANTINED && old != VF_ABSENT)
-                store_quarantine(v);
+                store_quarantine(v, v->vf.reason, v->detail);
         if (e == VF_EVENT_CLEARED)
                 store_unquarantine(v);
         if (now != old)

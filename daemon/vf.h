@@ -19,8 +19,11 @@ struct managed_vf {
         bool revoked;     /* reclaiming: the group node is root's again */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */
-        unsigned listen_tries;       /* quarantined: attempts to listen for the kernel's request */
-        struct managed_vf *orphan;   /* next of manager->vf_orphans, once it is gone while busy */
+        unsigned listen_tries;     /* quarantined: attempts to listen for the kernel's request */
+        struct managed_vf *orphan; /* next of manager->vf_orphans, once it is gone while busy */
+        enum reason condemned; /* it is to be quarantined as soon as nobody has it; REASON_NONE: it is not */
+        char condemned_detail[160];
+        bool cut_off_failed;         /* said already */
         bool evident;                /* the path was collected since the VF was fenced or reset */
         enum finding_code obstacle;  /* leased: what stands against its isolation now, _FINDING_MAX nothing */
         bool take_over;              /* an administrator said to take it from its host driver */

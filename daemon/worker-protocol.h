@@ -35,7 +35,9 @@
         X(CONFIG, "config", ANY)        /* value[0]: offset; reply data: 256 bytes of config space */        \
         X(RENEW, "renew", VF)           /* unbind and bind again: every fd opened before becomes useless */  \
         X(LISTEN, "listen", VF)         /* fd[0]: an iommufd fence, fd[1]: eventfd; see fence_listen() */    \
-        X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */
+        X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */ \
+        X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
+        X(KMSG, "kmsg", NONE)           /* reply fd[0]: the kernel log, at its end */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

@@ -8,6 +8,7 @@
 #include "daemon/worker-path.h"
 #include "simfault.h"
 #include "simvf.h"
+#include "sriov/busmaster.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +158,13 @@ static struct outcome renew(const struct sim *s, const struct worker_request *q)
         return tree_bind(s, q->address, q->text, false);
 }
 
+static struct outcome cut_off(const struct sim *s, const struct worker_request *q) {
+        const char *step;
+        int r = busmaster_off(s->root, q->address, &step);
+
+        return r < 0 ? FAIL_ERRNO(-r, step) : OK;
+}
+
 static struct outcome operate(const struct sim *s, const struct worker_request *q,
                               const int in[WORKER_FDS_MAX], bool silent, struct worker_reply *p,
                               int out[WORKER_FDS_MAX]) {
@@ -190,6 +198,11 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 return o;
         case WORKER_EVIDENCE:
                 return worker_path_put(s->root, q->address, p) < 0 ? FAIL_ERRNO(ENODEV, "path") : OK;
+        case WORKER_CUT_OFF:
+                return cut_off(s, q);
+        case WORKER_KMSG: /* a FIFO stands for it */
+                out[0] = openat(s->root, "dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+                return out[0] < 0 ? FAIL_ERRNO(errno, "dev/kmsg") : OK;
         case WORKER_OPEN:
                 return open_fds(s, q, out);
         case WORKER_GRANT:

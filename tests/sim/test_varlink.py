@@ -122,6 +122,7 @@ class TypeTest(SimTest):
                 self.assertTrue(next(iter(reply.values())), f"{method}: {reply}, so it proves nothing")
         self.check("GetEvidence", host.call("GetEvidence", address=red.vfs[0]))
         host.faults()
+        self.check("Quarantine", host.call("Quarantine", address=red.vfs[0], reason="a test"))
         self.check("Clear", host.call("Clear", address=red.vfs[0]))
         held.kill()
         host.wait_state(held.vfs[0], "ready")

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VFs taken out of use by hand: idle, leased, over restarts."""
+
+import os
+
+import harness
+from harness import SimTest, wait_for
+
+COMMAND = 4  # the command register in configuration space
+MASTER = 4
+
+
+class QuarantineTest(SimTest):
+    def quarantine(self, host, address, reason="ticket 4711"):
+        host.call("Quarantine", address=address, reason=reason)
+
+    def written(self, host):
+        return sorted(os.listdir(host.tree.path("var/lib/vfctld/quarantine")))
+
+    def master(self, host, address, on=None):
+        """Bus Master of a VF; switched first if that is said. VFs share one file until one is written: a copy."""
+        path = host.tree.path("sys/bus/pci/devices", address, "config")
+        config = bytearray(host.tree.read_bytes(path))
+        if on is not None:
+            config[COMMAND] = config[COMMAND] | MASTER if on else config[COMMAND] & ~MASTER
+            with open(path + ".new", "wb") as f:
+                f.write(config)
+            os.chmod(path + ".new", 0o666)
+            os.rename(path + ".new", path)
+        return bool(config[COMMAND] & MASTER)
+
+    def test_idle(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        address = host.tree.pfs["0000:01:00.0"].vfs[1]
+        self.quarantine(host, address)
+        vf = host.vf(address)
+        self.assertEqual((vf["state"], vf["reason"], vf["condemned"]), ("quarantined", "admin", False))
+        self.assertIn("ticket 4711", vf["message"])
+        self.assertTrue(host.fenced(address))
+        self.assertEqual(self.written(host), [f"{address}.json"])
+        self.assertNotIn(address, host.vm(vm="web1", count=3).vfs)
+        host.daemon.restart()
+        self.assertEqual(host.vf(address)["state"], "quarantined")
+        self.assertIn("ticket 4711", host.vf(address)["message"])
+        self.assertTrue(host.fenced(address))
+        host.call_fresh("Clear", address=address, reason="firmware updated")
+        host.wait_state(address, "ready")
+        self.assertEqual(self.written(host), [])
+        self.assertIn("firmware updated", host.daemon.log())
+        host.check_invariants()
+
+    def condemned(self, host, **acquire):
+        vm = host.vm(vm="web1", **acquire)
+        self.master(host, vm.vfs[0], True)
+        self.quarantine(host, vm.vfs[0])
+        return vm, vm.vfs[0]
+
+    def test_leased(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        vm, address = self.condemned(host)
+        wait_for(lambda: not self.master(host, address))
+        vf = host.vf(address)
+        self.assertEqual((vf["state"], vf["reason"], vf["condemned"]), ("leased", "admin", True))
+        self.assertEqual(self.written(host), [f"{address}.json"])
+        while True:
+            event = watch.receive()["parameters"]["event"]
+            if event["kind"] == "release-requested":
+                break
+        self.assertEqual((event["address"], event["lease"], event["reason"]), (address, vm.lease["id"], "admin"))
+        self.master(host, address, True)  # the guest switches it on again
+        wait_for(lambda: not self.master(host, address))
+        vm.kill()
+        host.wait_state(address, "quarantined")
+        self.assertIn("ticket 4711", host.vf(address)["message"])
+        self.assertEqual(host.resets(address), 1)
+        self.assertTrue(host.fenced(address))
+        self.assertEqual(host.leases(), {})
+        host.call("Clear", address=address)
+        host.wait_state(address, "ready")
+        host.check_invariants()
+
+    def test_leased_over_a_restart(self):
+        for restart in ("restart", "kill9"):
+            with self.subTest(restart=restart):
+                host = self.host()
+                host.wait_all_ready(4)
+                vm, address = self.condemned(host, hand_off="node")
+                if restart == "kill9":
+                    host.daemon.kill9()
+                    host.daemon.start()
+                else:
+                    host.daemon.restart()
+                self.assertEqual((host.vf(address)["state"], host.vf(address)["condemned"]), ("leased", True))
+                self.master(host, address, True)
+                wait_for(lambda: not self.master(host, address))
+                vm.kill()
+                host.wait_state(address, "quarantined")
+
+    def test_owner_that_dies_while_the_daemon_is_down(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm, address = self.condemned(host)
+        host.daemon.kill9()
+        vm.kill()
+        host.daemon.start()
+        host.wait_state(address, "quarantined")
+        wait_for(lambda: host.leases() == {})
+
+    def test_taken_back(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm, address = self.condemned(host)
+        host.call("Clear", address=address)
+        self.assertEqual((host.vf(address)["state"], host.vf(address)["condemned"]), ("leased", False))
+        self.assertEqual(self.written(host), [])
+        vm.kill()
+        host.wait_state(address, "ready")
+
+    def test_other_vfs_of_the_lease_go_on(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1", count=2)
+        for address in vm.vfs:
+            self.master(host, address, True)
+        self.quarantine(host, vm.vfs[0])
+        wait_for(lambda: not self.master(host, vm.vfs[0]))
+        self.assertTrue(self.master(host, vm.vfs[1]))
+        vm.kill()
+        host.wait_state(vm.vfs[0], "quarantined")
+        host.wait_state(vm.vfs[1], "ready")
+
+    def test_cut_off_that_fails_is_said(self):
+        host = self.host(start=False)
+        host.faults("op=cut-off error=EPERM")
+        host.daemon.start()
+        host.wait_all_ready(4)
+        vm, address = self.condemned(host)
+        wait_for(lambda: "could not be cut off" in host.daemon.log())
+        vm.kill()
+        host.wait_state(address, "quarantined")
+
+    def test_while_a_worker_is_at_it(self):
+        host = self.host(start=False)
+        host.faults("op=fence delay=300")
+        host.daemon.start(wait=False)
+        address = host.tree.pfs["0000:01:00.0"].vf(0)
+        wait_for(lambda: os.path.exists(host.socket) and host.states().get(address) == "bound")
+        self.quarantine(host, address)
+        host.wait_state(address, "quarantined")
+        host.check_invariants()
+
+    def test_refusals(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        self.refused("no-such-device", lambda: host.call("Quarantine", address="0000:09:00.0", reason="x"))
+        self.refused("no-such-device", host.call, "Clear", address="0000:01:10.0")
+        for reason in ("", "x" * 121):
+            with self.assertRaises(harness.VarlinkError) as caught:
+                host.call("Quarantine", address="0000:01:10.0", reason=reason)
+            self.assertEqual(caught.exception.parameters, {"parameter": "reason"})
+        r = host.vfctl("quarantine", "0000:01:10.0")
+        self.assertEqual(r.returncode, 64)
+        r = host.vfctl("quarantine", "0000:01:10.0", "--reason", "ticket 1\x1b[31m")
+        self.assertEqual((r.returncode, host.vf("0000:01:10.0")["state"]), (0, "quarantined"))
+        self.assertNotIn("\x1b", host.vfctl("show", "0000:01:10.0").stdout)
