@@ -40,6 +40,7 @@ static int print_event(json_t *v) {
         print_part(" lease=", e.lease);
         print_part(" tenant=", e.tenant);
         print_part(" vm=", e.vm);
+        print_part(": ", e.message);
         putchar('\n');
         return 0;
 }

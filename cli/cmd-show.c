@@ -67,6 +67,11 @@ static int print_vf(json_t *all, json_t *v) {
         _cleanup_free_ char *state = text_escape(f.state);
         printf("  state:     %s%s%s\n", colour_on(c), state, colour_off(c));
         print_reason(f.reason, f.message, f.hint);
+        if (f.condemned)
+                printf("  taken out of use: quarantined when the lease is over\n");
+        if (f.faults > 0)
+                print_text("  faults:    %lld, the last: %s\n", (long long) f.faults,
+                           f.last_fault ? f.last_fault : "-");
         if (f.lease)
                 print_text("  lease:     %s, tenant %s, VM %s\n", f.lease, f.tenant ? f.tenant : "-",
                            f.vm ? f.vm : "-");

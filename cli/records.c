@@ -83,7 +83,7 @@ int record_vf(json_t *v, struct vf_record *ret) {
         READ("VF", TEXT(address), TEXT(pf), INT(index), OPTIONAL_TEXT(pool), TEXT(state), TEXT(reason),
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
              TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
-             ARRAY(holders));
+             ARRAY(holders), BOOL(condemned), INT(faults), OPTIONAL_TEXT(last_fault));
 }
 
 int record_finding(json_t *v, struct finding_record *ret) {
@@ -135,7 +135,8 @@ int record_device(json_t *v, struct device_record *ret) {
 
 int record_event(json_t *v, struct event_record *ret) {
         READ("Event", INT(time), TEXT(kind), OPTIONAL_TEXT(address), OPTIONAL_TEXT(old), OPTIONAL_TEXT(new),
-             OPTIONAL_TEXT(reason), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm));
+             OPTIONAL_TEXT(reason), OPTIONAL_TEXT(message), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant),
+             OPTIONAL_TEXT(vm));
 }
 
 int record_applied(json_t *v, struct applied_record *ret) {

@@ -35,8 +35,9 @@ struct vf_record {
         const char *address, *pf, *pool, *state, *reason, *message, *hint, *driver, *group_type, *lease,
                         *tenant, *vm;
         int64_t index, group, numa_node;
-        bool isolated;
-        const char *verdict;
+        bool isolated, condemned;
+        const char *verdict, *last_fault;
+        int64_t faults;
         json_t *holders;
 };
 struct finding_record {
@@ -87,7 +88,7 @@ struct device_record {
         int64_t group, device_fd, iommufd_fd; /* fds: indexes, -1 if absent */
 };
 struct event_record {
-        const char *kind, *address, *old, *new, *reason, *lease, *tenant, *vm;
+        const char *kind, *address, *old, *new, *reason, *message, *lease, *tenant, *vm;
         int64_t time;
 };
 struct applied_record {

@@ -8,7 +8,7 @@
 #include <time.h>
 
 struct event {
-        const char *kind, *old, *now, *reason;
+        const char *kind, *old, *now, *reason, *message;
         const struct address *address;
         const struct lease *lease;
 };
@@ -17,11 +17,12 @@ static json_t *event_json(const struct event *e) {
         struct timespec ts;
 
         clock_gettime(CLOCK_REALTIME, &ts);
-        return json_pack("{s:{s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}}", "event", "time",
+        return json_pack("{s:{s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}}", "event", "time",
                          (json_int_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000, "kind", e->kind, "address",
                          json_string_or_null(e->address ? ADDRESS_STR(*e->address) : NULL), "old",
                          json_string_or_null(e->old), "new", json_string_or_null(e->now), "reason",
-                         json_string_or_null(e->reason), "lease",
+                         json_string_or_null(e->reason), "message",
+                         e->message ? json_text_value(e->message) : json_null(), "lease",
                          json_string_or_null(e->lease ? e->lease->id : NULL), "tenant",
                          json_string_or_null(e->lease ? e->lease->tenant : NULL), "vm",
                          json_string_or_null(e->lease ? e->lease->vm : NULL));
@@ -88,6 +89,22 @@ void events_release_requested(struct manager *m, const struct managed_vf *v) {
                                      .address = &v->vf.address,
                                      .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
                      });
+}
+
+void events_device(struct manager *m, const struct managed_vf *v, const char *kind, const char *what,
+                   const char *message) {
+        broadcast(m, &(struct event){
+                                     .kind = kind,
+                                     .now = what,
+                                     .message = message,
+                                     .address = &v->vf.address,
+                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                     });
+}
+
+void events_pf_device(struct manager *m, struct address a, const char *kind, const char *what,
+                      const char *message) {
+        broadcast(m, &(struct event){ .kind = kind, .now = what, .message = message, .address = &a });
 }
 
 void events_policy(struct manager *m, const char *what) {

@@ -11,5 +11,10 @@ void events_lease(struct manager *m, const struct lease *l, const char *what);
 void events_isolation(struct manager *m, const struct managed_vf *v, const char *what);
 /* The owner of a leased VF that was taken out of use is asked to release it. */
 void events_release_requested(struct manager *m, const struct managed_vf *v);
+/* Something a device did, or was kept from doing. */
+void events_device(struct manager *m, const struct managed_vf *v, const char *kind, const char *what,
+                   const char *message);
+void events_pf_device(struct manager *m, struct address a, const char *kind, const char *what,
+                      const char *message);
 void events_policy(struct manager *m, const char *what);
 void events_ready(struct manager *m);

@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 
 #define PREFIX       "fence-"
+#define KMSG         "kmsg"
 #define BARRIER_USEC (5ULL * 1000000ULL) /* a systemd that is busier than this: go on, the worker retries */
 
 struct stored {
@@ -22,6 +23,7 @@ struct stored {
 struct fdstore {
         sd_event *event;
         bool active; /* there is a notify socket */
+        int kmsg;
         struct stored *found;
         size_t n_found;
         struct barrier *barriers;
@@ -69,6 +71,7 @@ int fdstore_new(sd_event *event, struct fdstore **ret) {
                 return -ENOMEM;
         f->event = sd_event_ref(event);
         f->active = getenv("NOTIFY_SOCKET") != NULL;
+        f->kmsg = -1;
         int n = sd_listen_fds_with_names(true, &names);
         if (n > 0)
                 f->found = calloc((size_t) n, sizeof(*f->found));
@@ -76,7 +79,9 @@ int fdstore_new(sd_event *event, struct fdstore **ret) {
                 int fd = SD_LISTEN_FDS_START + i;
                 struct address a;
 
-                if (!f->found || parse_fd_name(names[i], &a) < 0) {
+                if (strcmp(names[i], KMSG) == 0 && f->kmsg < 0)
+                        f->kmsg = fd;
+                else if (!f->found || parse_fd_name(names[i], &a) < 0) {
                         log_warning("closing the unknown stored descriptor %s", names[i]);
                         close(fd);
                 } else
@@ -108,6 +113,19 @@ void fdstore_drop_rest(struct fdstore *f) {
         free(f->found);
         f->found = NULL;
         f->n_found = 0;
+}
+
+int fdstore_take_kmsg(struct fdstore *f) {
+        return TAKE_FD(f->kmsg);
+}
+
+int fdstore_put_kmsg(struct fdstore *f, int fd) {
+        if (!f->active)
+                return 0;
+        int r = sd_notify(false, "FDSTOREREMOVE=1\nFDNAME=" KMSG); /* one of an earlier time */
+        if (r >= 0)
+                r = sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDPOLL=0\nFDNAME=" KMSG, &fd, 1);
+        return r < 0 ? r : 0;
 }
 
 int fdstore_put(struct fdstore *f, struct address a, int fd) {

@@ -19,6 +19,10 @@ int fdstore_take(struct fdstore *f, struct address a);
 /* Closes what nobody took: fences of VFs that do not exist any more. */
 void fdstore_drop_rest(struct fdstore *f);
 
+/* The kernel log as it was being read; -1 if it is not there. */
+int fdstore_take_kmsg(struct fdstore *f);
+int fdstore_put_kmsg(struct fdstore *f, int fd);
+
 int fdstore_put(struct fdstore *f, struct address a, int fd);
 int fdstore_remove(struct fdstore *f, struct address a);
 

@@ -2,6 +2,7 @@
 /* udev's events become rescans. */
 
 #include "daemon/hotplug.h"
+#include "daemon/aer.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 #include "sriov/monitor.h"
@@ -28,8 +29,11 @@ static int on_event(sd_event_source *s, int fd, uint32_t revents, void *userdata
         int r;
 
         while ((r = monitor_next(m->monitor, &e)) > 0)
-                if (e.has_address)
+                if (e.has_address) {
+                        if (e.error_event[0])
+                                aer_recovery(m, e.address, e.error_event);
                         note(m, e.address);
+                }
         if (r == -ENOBUFS) {
                 log_notice("device events were lost; reading all hardware again");
                 m->rescan_all = true;

@@ -2,8 +2,10 @@
 /* Start and stop: state files, policy, hardware, in this order. */
 
 #include "daemon/manager.h"
+#include "daemon/aer.h"
 #include "daemon/apply.h"
 #include "daemon/events.h"
+#include "daemon/faults.h"
 #include "daemon/fdstore.h"
 #include "daemon/hotplug.h"
 #include "daemon/lease.h"
@@ -39,6 +41,8 @@ struct manager *manager_free(struct manager *m) {
                 managed_vf_free_orphan(m->vf_orphans);
         while (m->pf_orphans)
                 managed_pf_free_orphan(m->pf_orphans);
+        faults_stop(m);
+        aer_stop(m);
         quarantine_stop(m);
         reconcile_done(m);
         fdstore_free(m->fdstore);
@@ -105,5 +109,6 @@ int manager_start(struct manager *m) {
                 return r;
         lease_drop_vanished(m);
         fdstore_drop_rest(m->fdstore);
-        return 0;
+        r = faults_start(m); /* the VFs are known: what comes now can be attributed */
+        return r < 0 ? r : aer_start(m);
 }

@@ -3,16 +3,19 @@
 /* One PF as the daemon keeps it: merging what a scan found, and the steps that change its VF count. */
 
 #include "daemon/vf.h"
+#include "sriov/aer.h"
 
 struct apply;
 
 struct managed_pf {
         struct pf pf; /* first: the inventory points here */
         struct manager *manager;
-        bool busy;                 /* a step of it is under way */
-        bool gone;                 /* vanished while busy */
-        bool refused;              /* a step failed: nothing more is tried until something changes */
-        bool retry;                /* a worker failed, not the PF: the retry timer tries again */
+        bool busy;    /* a step of it is under way */
+        bool gone;    /* vanished while busy */
+        bool refused; /* a step failed: nothing more is tried until something changes */
+        bool retry;   /* a worker failed, not the PF: the retry timer tries again */
+        struct aer_counts aer;
+        bool aer_seen;
         unsigned retries;          /* turns of that timer so far */
         struct managed_pf *orphan; /* next of manager->pf_orphans, once gone */
         bool dirty;                /* an event named it */

@@ -64,19 +64,21 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         else if (reason != REASON_NONE)
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
-        return json_pack("{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b}",
-                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
-                         (int) vf->index, "pool", pool_json(m, vf->pf), "state",
-                         vf_state_to_string(vf->state), "reason", reason_name(reason), "message",
-                         json_text_value(message), "hint", reason != REASON_NONE ? reason_hint(reason) : "",
-                         "driver", vf->driver, "group", vf->group, "group_type", vf->group_type, "isolated",
-                         (vf->state == VF_READY || vf->state == VF_LEASING || vf->state == VF_LEASED) &&
-                                         j.verdict == VERDICT_ISOLATED,
-                         "verdict", verdict_to_string(j.verdict), "numa_node", vf->pf->numa_node, "lease",
-                         json_string_or_null(vf->lease), "tenant", json_string_or_null(l ? l->tenant : NULL),
-                         "vm", json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v), "accepted",
-                         excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
-                         v->condemned != REASON_NONE);
+        return json_pack(
+                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o}",
+                        "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
+                        (int) vf->index, "pool", pool_json(m, vf->pf), "state", vf_state_to_string(vf->state),
+                        "reason", reason_name(reason), "message", json_text_value(message), "hint",
+                        reason != REASON_NONE ? reason_hint(reason) : "", "driver", vf->driver, "group",
+                        vf->group, "group_type", vf->group_type, "isolated",
+                        (vf->state == VF_READY || vf->state == VF_LEASING || vf->state == VF_LEASED) &&
+                                        j.verdict == VERDICT_ISOLATED,
+                        "verdict", verdict_to_string(j.verdict), "numa_node", vf->pf->numa_node, "lease",
+                        json_string_or_null(vf->lease), "tenant", json_string_or_null(l ? l->tenant : NULL),
+                        "vm", json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v), "accepted",
+                        excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
+                        v->condemned != REASON_NONE, "faults", (json_int_t) v->n_faults, "last_fault",
+                        v->last_fault[0] ? json_text_value(v->last_fault) : json_null());
 }
 
 json_t *lease_json(const struct lease *l) {

@@ -95,6 +95,8 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 v->obstacle = _FINDING_MAX;
         if (now == VF_RECLAIMING && old != now)
                 v->revoked = v->renewed = v->fresh = false;
+        if (now == VF_READY) /* another owner's faults are not the next one's */
+                memset(&v->fault_window, 0, sizeof(v->fault_window));
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
         if (now == VF_QUARANTINED && old != VF_ABSENT)

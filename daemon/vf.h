@@ -4,6 +4,8 @@
 
 #include "daemon/manager.h"
 #include "iommu/verdict.h"
+#include "policy/fault-rule.h"
+#include "sriov/aer.h"
 
 struct managed_vf {
         struct vf vf; /* first: the inventory points here */
@@ -19,8 +21,13 @@ struct managed_vf {
         bool revoked;     /* reclaiming: the group node is root's again */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */
-        unsigned listen_tries;     /* quarantined: attempts to listen for the kernel's request */
-        struct managed_vf *orphan; /* next of manager->vf_orphans, once it is gone while busy */
+        unsigned listen_tries;            /* quarantined: attempts to listen for the kernel's request */
+        struct managed_vf *orphan;        /* next of manager->vf_orphans, once it is gone while busy */
+        struct fault_window fault_window; /* DMA faults lately, for the policy's rule */
+        uint64_t n_faults;                /* since this daemon started */
+        char last_fault[96];
+        struct aer_counts aer;
+        bool aer_seen;
         enum reason condemned; /* it is to be quarantined as soon as nobody has it; REASON_NONE: it is not */
         char condemned_detail[160];
         bool cut_off_failed;         /* said already */

@@ -197,7 +197,6 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_LISTEN:
         case WORKER_EVIDENCE:
         case WORKER_CUT_OFF:
-        case WORKER_KMSG:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -292,16 +291,6 @@ static int do_config(struct job *j) {
         return 0;
 }
 
-/* The kernel checks at open only whether a process may read its log (kernel/printk/printk.c:devkmsg_open). */
-static int do_kmsg(struct job *j) {
-        j->step = "opening /dev/kmsg";
-        j->out[0] = root_openf(j->context->root_fd, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, "dev/kmsg");
-        if (j->out[0] < 0)
-                return j->out[0];
-        j->step = "seeking to the end of the kernel log";
-        return lseek(j->out[0], 0, SEEK_END) < 0 ? -errno : 0;
-}
-
 static int do_holders(struct job *j) {
         const pid_t except[] = { j->context->client, 1 }; /* 1 keeps the fence for the daemon: its fd store */
         pid_t pids[WORKER_HOLDERS_MAX];
@@ -369,8 +358,6 @@ static int do_operation(struct job *j) {
                 return worker_path_put(root, q->address, j->reply);
         case WORKER_CUT_OFF:
                 return busmaster_off(root, vf->address, &j->step);
-        case WORKER_KMSG:
-                return do_kmsg(j);
         case _WORKER_OP_MAX:
                 break;
         }

@@ -36,8 +36,7 @@
         X(RENEW, "renew", VF)           /* unbind and bind again: every fd opened before becomes useless */  \
         X(LISTEN, "listen", VF)         /* fd[0]: an iommufd fence, fd[1]: eventfd; see fence_listen() */    \
         X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */ \
-        X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
-        X(KMSG, "kmsg", NONE)           /* reply fd[0]: the kernel log, at its end */
+        X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

@@ -169,7 +169,7 @@ class Systemd(threading.Thread):
         if not self.synced.acquire(timeout=DEADLINE):
             raise AssertionError("the notify socket is not read")
         with self.lock:
-            return {name: list(fds) for name, fds in self.store.items()}
+            return {name: list(fds) for name, fds in self.store.items() if name != "kmsg"}
 
     def forget(self):
         self.stored()
@@ -277,7 +277,11 @@ class Daemon:
 
     def kept_fds(self):
         """Those that do not come and go with connections and workers."""
-        return sorted(fd for fd in self.fds() if not fd.startswith("socket:") and fd != "anon_inode:[pidfd]")
+        return sorted(fd for fd in self.fds() if not fd.startswith("socket:") and fd != "anon_inode:[pidfd]" and
+                      not fd.endswith("/dev/kmsg"))
+
+    def reads_kernel_log(self):
+        return any(fd.endswith("/dev/kmsg") for fd in self.fds())
 
     def memory(self):
         """Resident KiB."""

@@ -4,6 +4,7 @@
 simtree.h says what the simulated worker makes of it. VFs are not made here but by writing VF counts, as on a real host.
 """
 
+import fcntl
 import os
 import shutil
 
@@ -127,6 +128,11 @@ class Tree:
             put(root, "dev/iommu", "")
             put(root, "sys/module/iommufd/parameters/allow_unsafe_interrupts", unsafe)
             self.trait("cdev")
+        os.mkfifo(os.path.join(root, "dev/kmsg"))
+        os.chmod(os.path.join(root, "dev/kmsg"), 0o666)
+        self.kmsg = os.open(os.path.join(root, "dev/kmsg"), os.O_RDWR | os.O_NONBLOCK)  # stays: no reader sees an end
+        fcntl.fcntl(self.kmsg, fcntl.F_SETFL, fcntl.fcntl(self.kmsg, fcntl.F_GETFL) | os.O_DIRECT)
+        self.kmsg_seq = 1000
         put(root, "sim/kernel/default_domain", default_domain + "\n")
         for name, wanted in (("no_iommu", not iommu), ("no_msi_isolation", not msi_isolation), ("noiommu", noiommu)):
             if wanted:
@@ -135,6 +141,12 @@ class Tree:
             put(root, "sys/class/iommu/dmar0/intel-iommu/version", "1:0\n")
         for pf in pfs:
             self.add(pf)
+
+    def kernel_says(self, text, usec, facility=0, level=3, device=None):
+        """One record in the kernel log, as /dev/kmsg shows it. A write is a packet, a packet is a record."""
+        dictionary = f" SUBSYSTEM=pci\n DEVICE=+pci:{device}\n" if device else ""
+        os.write(self.kmsg, f"{facility * 8 + level},{self.kmsg_seq},{usec},-;{text}\n".encode() + dictionary.encode())
+        self.kmsg_seq += 1
 
     def trait(self, name):
         put(self.root, f"sim/kernel/{name}", "")

@@ -200,9 +200,6 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 return worker_path_put(s->root, q->address, p) < 0 ? FAIL_ERRNO(ENODEV, "path") : OK;
         case WORKER_CUT_OFF:
                 return cut_off(s, q);
-        case WORKER_KMSG: /* a FIFO stands for it */
-                out[0] = openat(s->root, "dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-                return out[0] < 0 ? FAIL_ERRNO(errno, "dev/kmsg") : OK;
         case WORKER_OPEN:
                 return open_fds(s, q, out);
         case WORKER_GRANT:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""DMA that the IOMMU stopped: read from the kernel log, attributed, counted, acted upon; PCIe errors."""
+
+import os
+
+from harness import PF, SimTest, default_policy, wait_for
+from simhost import put
+
+ONE = "0000:01:00.0"
+SECOND = 1000000
+
+
+def intel(address, write=True):
+    return (f"DMAR: [DMA {'Write' if write else 'Read'} NO_PASID] Request device [{address.split(':', 1)[1]}] fault addr 0xffff0000 "
+            "[fault reason 0x05] PTE Write access is not set")
+
+
+class FaultTest(SimTest):
+    def policy(self, limit=3, seconds=10, action="quarantine"):
+        policy = default_policy()
+        policy["faults"] = {"dma": {"limit": limit, "seconds": seconds, "action": action}}
+        return policy
+
+    def listening(self, host):
+        wait_for(host.daemon.reads_kernel_log)
+
+    def faults(self, host, address, *times, **more):
+        for at in times:
+            host.tree.kernel_says(intel(address, **more), at * SECOND)
+
+    def counted(self, host, address, n):
+        wait_for(lambda: host.vf(address)["faults"] == n, what=f"{n} faults, not {host.vf(address)['faults']}")
+
+    def test_attributed_to_vf_tenant_and_vm(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        self.listening(host)
+        self.faults(host, vm.vfs[0], 100)
+        while True:
+            event = watch.receive()["parameters"]["event"]
+            if event["kind"] == "fault":
+                break
+        self.assertEqual((event["address"], event["new"], event["tenant"], event["vm"], event["lease"]),
+                         (vm.vfs[0], "write", "red", "web1", vm.lease["id"]))
+        self.assertIn("0xffff0000", event["message"])
+        self.assertIn("by red/web1", host.daemon.log())
+        self.counted(host, vm.vfs[0], 1)
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+
+    def test_quarantine(self):
+        host = self.host(policy=self.policy())
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1", count=2)
+        self.listening(host)
+        self.faults(host, vm.vfs[0], 100, 101)
+        self.counted(host, vm.vfs[0], 2)
+        self.assertFalse(host.vf(vm.vfs[0])["condemned"])
+        self.faults(host, vm.vfs[1], 101)
+        self.faults(host, vm.vfs[0], 102)
+        wait_for(lambda: host.vf(vm.vfs[0])["condemned"])
+        vf = host.vf(vm.vfs[0])
+        self.assertEqual((vf["state"], vf["reason"]), ("leased", "dma-faults"))
+        self.assertFalse(host.vf(vm.vfs[1])["condemned"])
+        wait_for(lambda: host.operations("cut-off", vm.vfs[0]))
+        vm.kill()
+        host.wait_state(vm.vfs[0], "quarantined")
+        host.wait_state(vm.vfs[1], "ready")
+        self.assertTrue(host.fenced(vm.vfs[0]))
+        host.daemon.restart()
+        self.assertEqual((host.vf(vm.vfs[0])["state"], host.vf(vm.vfs[0])["reason"]), ("quarantined", "dma-faults"))
+
+    def test_slow_faults_are_no_storm(self):
+        host = self.host(policy=self.policy())
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        self.listening(host)
+        self.faults(host, vm.vfs[0], 100, 105, 111, 116, 122)
+        self.counted(host, vm.vfs[0], 5)
+        self.assertFalse(host.vf(vm.vfs[0])["condemned"])
+
+    def test_log_only(self):
+        host = self.host(policy=self.policy(action="log"))
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        self.listening(host)
+        self.faults(host, vm.vfs[0], 100, 100, 100, 100)
+        self.counted(host, vm.vfs[0], 4)
+        self.assertFalse(host.vf(vm.vfs[0])["condemned"])
+        self.assertIn("too many DMA faults", host.daemon.log())
+
+    def test_idle_vf(self):
+        host = self.host(policy=self.policy(limit=1))
+        host.wait_all_ready(4)
+        address = host.tree.pfs[ONE].vfs[2]
+        self.listening(host)
+        self.faults(host, address, 100)
+        host.wait_state(address, "quarantined")
+        self.assertTrue(host.fenced(address))
+
+    def test_same_function_in_two_domains(self):
+        """VT-d prints no PCI domain: nobody is blamed for what another may have done."""
+        host = self.host([PF(ONE), PF("0001:01:00.0")], policy=self.policy(limit=1))
+        host.wait_all_ready(8)
+        self.listening(host)
+        self.faults(host, host.tree.pfs[ONE].vfs[0], 100)
+        wait_for(lambda: "several PCI domains" in host.daemon.log())
+        self.assertEqual({vf["faults"] for vf in host.vfs().values()}, {0})
+        host.tree.kernel_says(f"vfio-pci 0001:01:10.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x001a address=0xfffd0000 "
+                              "flags=0x0020]", 101 * SECOND, device="0001:01:10.0")
+        self.counted(host, "0001:01:10.0", 1)
+
+    def test_lines_that_only_look_like_one(self):
+        host = self.host(policy=self.policy(limit=1))
+        host.wait_all_ready(4)
+        address = host.tree.pfs[ONE].vfs[0]
+        self.listening(host)
+        host.tree.kernel_says(intel(address), 100 * SECOND, facility=1)  # a program wrote it
+        host.tree.kernel_says("usb 1-1: Product: " + intel(address), 100 * SECOND)
+        host.tree.kernel_says(intel(address)[:50], 100 * SECOND)
+        host.tree.kernel_says("\x00\xff" * 300, 100 * SECOND)
+        self.faults(host, ONE, 101)  # the PF is no VF of ours
+        wait_for(lambda: "no VF of ours" in host.daemon.log())
+        self.assertEqual({(vf["faults"], vf["state"]) for vf in host.vfs().values()}, {(0, "ready")})
+
+    def test_nothing_is_missed_over_a_restart(self):
+        host = self.host(policy=self.policy(limit=50))
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        self.listening(host)
+        self.faults(host, vm.vfs[0], 100)
+        self.counted(host, vm.vfs[0], 1)
+        for stop in (host.daemon.stop, host.daemon.kill9):
+            stop()
+            self.faults(host, vm.vfs[0], 101, 102)
+            host.daemon.start()
+            self.counted(host, vm.vfs[0], 2)
+
+    def test_log_that_cannot_be_read(self):
+        host = self.host(start=False, policy=self.policy(limit=1))
+        os.rename(host.tree.path("dev/kmsg"), host.tree.path("kmsg"))
+        host.daemon.start()
+        host.wait_all_ready(4)
+        wait_for(lambda: "kernel log cannot be read" in host.daemon.log())
+        vm = host.vm(vm="web1")
+        os.rename(host.tree.path("kmsg"), host.tree.path("dev/kmsg"))
+        self.listening(host)  # it is tried again
+        self.faults(host, vm.vfs[0], 100)
+        wait_for(lambda: host.vf(vm.vfs[0])["condemned"])
+
+
+class AerTest(SimTest):
+    def count(self, host, address, correctable=0, nonfatal=0, fatal=0):
+        for name, key, n in (("correctable", "COR", correctable), ("nonfatal", "NONFATAL", nonfatal), ("fatal", "FATAL", fatal)):
+            put(host.tree.root, f"sys/bus/pci/devices/{address}/aer_dev_{name}", f"Undefined 0\nRxErr {n}\nTOTAL_ERR_{key} {n}\n")
+
+    def test_new_errors_are_told(self):
+        host = self.host(start=False)
+        self.count(host, ONE, correctable=7)
+        host.daemon.start()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        self.count(host, vm.vfs[0])
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        n = 0
+
+        def told():  # the first look at each is only the base
+            nonlocal n
+            n += 1
+            self.count(host, ONE, correctable=7 + n)
+            self.count(host, vm.vfs[0], nonfatal=n)
+            log = [line for line in host.daemon.log().splitlines() if "PCIe errors" in line]
+            return all(any(a in line for line in log) for a in (ONE, vm.vfs[0]))
+
+        wait_for(told)
+        seen = {}
+        while len(seen) < 2:
+            event = watch.receive()["parameters"]["event"]
+            if event["kind"] == "aer":
+                seen[event["address"]] = (event["new"], event["vm"])
+        self.assertEqual(seen, {ONE: ("correctable", None), vm.vfs[0]: ("nonfatal", "web1")})
