@@ -10,6 +10,7 @@
 #include "daemon/vf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define LOST_MAX     10U
@@ -166,7 +167,43 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
 }
 
+/* One open group fences all devices of it: whoever is first opens it, the others share that. False: to be
+ * tried later. */
+static bool share_fence(struct managed_vf *v) {
+        const struct pf *pf = v->vf.pf;
+
+        for (size_t i = 0; i < pf->n_vfs; i++) {
+                struct managed_vf *other = managed_vf(pf->vfs[i]);
+
+                if (other == v || other->vf.group != v->vf.group)
+                        continue;
+                if (other->fence >= 0) {
+                        vf_keep_fence(v, fcntl(other->fence, F_DUPFD_CLOEXEC, 3));
+                        v->vf.msi_isolated = other->vf.msi_isolated;
+                        v->evident = false; /* no worker has looked at this one */
+                        return true;
+                }
+                if (other->busy) {
+                        vf_retry_later(v, REASON_SHARED_GROUP, "waits for the fence of its group");
+                        return false;
+                }
+        }
+        return true;
+}
+
 static void step_fence(struct managed_vf *v) {
+        if (v->vf.group_devices > 1) {
+                if (v->manager->inventory.fence != BACKEND_GROUP) {
+                        vf_blocked(v, REASON_SHARED_GROUP, "only a VFIO container fences a whole group");
+                        return;
+                }
+                if (!share_fence(v))
+                        return;
+                if (v->fence >= 0) {
+                        vf_advance(v);
+                        return;
+                }
+        }
         struct worker_op op = vf_op(v, WORKER_FENCE, on_fenced);
 
         op.request.value[0] = v->manager->inventory.fence;
@@ -280,7 +317,8 @@ static void advance_reclaiming(struct managed_vf *v) {
                 step_bind(v);
         else if (v->fence < 0)
                 step_fence(v);
-        else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE)
+        else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE &&
+                 v->vf.group_devices == 1) /* a shared group is never handed over by descriptors */
                 step_renew(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);

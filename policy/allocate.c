@@ -41,6 +41,11 @@ static size_t used_by(const char *tenant, const char *pool, const struct lease *
         return used;
 }
 
+/* VFs of one IOMMU group cannot be kept apart; a pool may accept that, but then they go together. */
+static bool is_alone(const struct vf *vf) {
+        return vf->group_devices <= 1;
+}
+
 /* One PF of the pool while VFs are picked: a cursor over its VFs and its load. */
 struct candidate {
         const struct pf *pf;
@@ -55,7 +60,7 @@ static struct candidate candidate_of(const struct pf *pf) {
         for (size_t i = 0; i < pf->n_vfs; i++) {
                 enum vf_state s = pf->vfs[i]->state;
 
-                c.ready += s == VF_READY;
+                c.ready += s == VF_READY && is_alone(pf->vfs[i]);
                 c.load += s == VF_LEASING || s == VF_LEASED || s == VF_RECLAIMING;
         }
         return c;
@@ -101,21 +106,71 @@ static struct vf *pick(struct candidate *c, size_t n, enum placement placement) 
                         best = &c[i];
         if (!best)
                 return NULL;
-        while (best->pf->vfs[best->next]->state != VF_READY)
+        while (best->pf->vfs[best->next]->state != VF_READY || !is_alone(best->pf->vfs[best->next]))
                 best->next++;
         best->ready--;
         best->load++;
         return best->pf->vfs[best->next++];
 }
 
+/* All VFs of a group, wherever they are; 0 if not all of them are ready and in the pool, or they are more
+ * than may be asked for at once. */
+static size_t collect_group(const struct inventory *inv, size_t pool, int group,
+                            struct vf *vfs[ACQUIRE_COUNT_MAX]) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < inv->n_pfs; i++)
+                for (size_t k = 0; k < inv->pfs[i]->n_vfs; k++) {
+                        struct vf *vf = inv->pfs[i]->vfs[k];
+
+                        if (vf->group != group)
+                                continue;
+                        if (vf->state != VF_READY || inv->pfs[i]->pool != (int) pool || inv->pfs[i]->stuck ||
+                            n == ACQUIRE_COUNT_MAX)
+                                return 0;
+                        vfs[n++] = vf;
+                }
+        return n;
+}
+
+/* A whole shared group of just this size; *near is the size of one that is ready, if there is any. */
+static bool choose_group(const struct inventory *inv, size_t pool, unsigned count, struct allocation *ret,
+                         size_t *near) {
+        int tried = -1;
+
+        *near = 0;
+        for (size_t i = 0; i < inv->n_pfs; i++)
+                for (size_t k = 0; inv->pfs[i]->pool == (int) pool && k < inv->pfs[i]->n_vfs; k++) {
+                        const struct vf *vf = inv->pfs[i]->vfs[k];
+
+                        if (is_alone(vf) || vf->state != VF_READY || vf->group == tried)
+                                continue;
+                        tried = vf->group;
+                        size_t n = collect_group(inv, pool, vf->group, ret->vfs);
+                        if (n == count) {
+                                ret->n_vfs = n;
+                                return true;
+                        }
+                        *near = n > 0 ? n : *near;
+                }
+        return false;
+}
+
 static int choose(const struct policy *policy, const struct inventory *inv, const struct grant *g,
                   unsigned count, struct allocation *ret, char *detail, size_t size) {
         enum placement placement = policy->pools[g->pool].placement;
         struct candidate c[ACQUIRE_COUNT_MAX];
-        size_t n_ready, n = find_candidates(inv, g->pool, placement, c, &n_ready);
+        size_t n_ready, n = find_candidates(inv, g->pool, placement, c, &n_ready), near;
 
         if (n_ready < count) {
-                snprintf(detail, size, "%zu of %u VFs ready", n_ready, count);
+                if (choose_group(inv, g->pool, count, ret, &near))
+                        return REASON_NONE;
+                if (near > 0)
+                        snprintf(detail, size,
+                                 "%zu of %u VFs ready; others share an IOMMU group and go together: ask for %zu",
+                                 n_ready, count, near);
+                else
+                        snprintf(detail, size, "%zu of %u VFs ready", n_ready, count);
                 return REASON_POOL_EMPTY;
         }
         for (ret->n_vfs = 0; ret->n_vfs < count; ret->n_vfs++)
@@ -130,6 +185,17 @@ static int choose_hand_off(const struct inventory *inv, enum hand_off wish, enum
         if (wish == HAND_OFF_FD)
                 return inv->can_fd ? REASON_NONE : REASON_NO_FD_HANDOFF;
         return inv->can_node ? REASON_NONE : REASON_NO_NODE_HANDOFF;
+}
+
+/* All devices of a group must be bound to one iommufd (Documentation/driver-api/vfio.rst), and the fd
+ * hand-off gives each VF one of its own. */
+static int choose_hand_off_of_group(const struct inventory *inv, enum hand_off wish, enum hand_off *ret,
+                                    char *detail, size_t size) {
+        *ret = HAND_OFF_NODE;
+        if (wish != HAND_OFF_FD && inv->can_node)
+                return REASON_NONE;
+        snprintf(detail, size, "VFs of a shared IOMMU group can only be handed over by their node");
+        return wish == HAND_OFF_FD ? REASON_NO_FD_HANDOFF : REASON_NO_NODE_HANDOFF;
 }
 
 static int check_memlock(const struct tenant *t, const struct request *r, enum hand_off hand_off,
@@ -176,6 +242,8 @@ int allocate(const struct policy *policy, const struct inventory *inventory,
                 return REASON_QUOTA;
         }
         r = choose(policy, inventory, g, request->count, &a, detail, size);
+        if (r == REASON_NONE && !is_alone(a.vfs[0]))
+                r = choose_hand_off_of_group(inventory, request->hand_off, &a.hand_off, detail, size);
         if (r == REASON_NONE)
                 *ret = a;
         return r;

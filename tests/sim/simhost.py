@@ -16,12 +16,13 @@ class PF:
     """What a physical function looks like. Everything has a default that passes for an Intel 82576 network card."""
 
     def __init__(self, address, total=4, driver="igb", vendor=0x8086, device=0x10C9, vf_device=0x10CA,
-                 klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None,
+                 klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None, vf_group=None,
                  num=0):
         self.address, self.total, self.driver, self.numa, self.num = address, total, driver, numa, num
         self.vendor, self.device, self.vf_device, self.klass = vendor, device, vf_device, klass
         self.offset, self.stride, self.netdev, self.vf_driver = offset, stride, netdev, vf_driver
-        self.shared_group = shared_group
+        self.shared_group = shared_group  # of the PF and all its VFs
+        self.vf_group = vf_group  # of the VFs alone
 
     def vf(self, index):
         """The address of a VF, by the arithmetic of the SR-IOV capability."""
@@ -230,8 +231,9 @@ class Tree:
 
     def _pf_group(self, pf, real):
         number = pf.shared_group if pf.shared_group is not None else 99 - len(self.pfs)
-        if pf.shared_group is not None:
-            put(self.root, f"sim/pf/{pf.address}/shared_group", f"{number}\n")
+        shared = pf.shared_group if pf.shared_group is not None else pf.vf_group
+        if shared is not None:
+            put(self.root, f"sim/pf/{pf.address}/shared_group", f"{shared}\n")
         group = f"sys/kernel/iommu_groups/{number}"
         put(self.root, f"{group}/type", "DMA\n")
         put(self.root, f"{group}/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n")

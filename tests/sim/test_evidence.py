@@ -211,3 +211,79 @@ class AcceptTest(SimTest):
         with self.assertRaises(harness.VarlinkError) as caught:
             host.vm().acquire()
         return caught.exception.reason
+
+
+class SharedGroupTest(SimTest):
+    """VFs that share an IOMMU group, in a pool that accepts it: all together, to one VM."""
+
+    def shared(self, accept=True, pfs=None, **more):
+        policy = default_policy()
+        if accept:
+            policy["pools"]["net"]["accept"] = ["shared-group", "no-acs"]
+        return self.host(pfs or [PF(ONE, vf_group=7)], policy=policy, **more)
+
+    def test_not_accepted(self):
+        host = self.shared(accept=False)
+        self.assertEqual({vf["reason"] for vf in host.vfs().values()}, {"shared-group"})
+
+    def test_all_or_nothing(self):
+        host = self.shared()
+        host.wait_all_ready(4)
+        self.assertEqual(len(host.operations("fence")), 1)  # one open group for all of them
+        self.assertEqual({vf["verdict"] for vf in host.vfs().values()}, {"shared"})
+        for count in (1, 3, 5):
+            error = self.refused("pool-empty", lambda: host.vm().acquire(count=count))
+            self.assertIn("ask for 4", error.parameters["message"])
+        vm = host.vm(vm="web1", count=4, hand_off="node")
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], ["shared-group"])
+        self.refused("pool-empty", lambda: host.vm().acquire(count=4))
+        vm.kill()
+        host.wait_all_ready(4)
+        for address in vm.vfs:
+            self.assertEqual(host.resets(address), 1)
+        host.check_invariants()
+        host.vm(vm="web2", count=4, hand_off="node")
+
+    def test_no_descriptors(self):
+        host = self.shared()
+        host.wait_all_ready(4)
+        self.refused("no-fd-handoff", lambda: host.vm().acquire(count=4, hand_off="fd"))
+
+    def test_restart(self):
+        host = self.shared()
+        host.wait_all_ready(4)
+        for restart in (host.daemon.restart, lambda: (host.daemon.kill9(), host.daemon.start())):
+            restart()
+            self.assertEqual(set(host.states().values()), {"ready"})
+        self.assertEqual(len(host.operations("fence")), 1)
+        vm = host.vm(vm="web1", count=4, hand_off="node")
+        host.daemon.restart()
+        self.assertEqual(set(host.states().values()), {"leased"})
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_one_in_quarantine_keeps_all(self):
+        host = self.shared()
+        host.wait_all_ready(4)
+        address = host.tree.pfs[ONE].vfs[2]
+        host.call("Quarantine", address=address, reason="a test")
+        self.refused("pool-empty", lambda: host.vm().acquire(count=4, hand_off="node"))
+        self.refused("pool-empty", lambda: host.vm().acquire(count=3, hand_off="node"))
+        host.call("Clear", address=address)
+        host.wait_all_ready(4)
+        host.vm(vm="web1", count=4, hand_off="node")
+
+    def test_others_alone_are_taken_first(self):
+        policy = default_policy()
+        policy["pools"]["net"]["accept"] = ["shared-group"]
+        host = self.host([PF(ONE, vf_group=7), PF("0000:05:00.0")], policy=policy)
+        host.wait_all_ready(8)
+        vm = host.vm(vm="web1", count=4, hand_off="node")
+        self.assertEqual(vm.vfs, host.tree.pfs["0000:05:00.0"].vfs)
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], [])
+        host.vm(vm="web2", count=4, hand_off="node")
+        host.check_invariants()
+
+    def test_kernel_without_containers(self):
+        host = self.shared(kernel="cdev")
+        self.assertEqual({vf["reason"] for vf in host.vfs().values()}, {"shared-group"})

@@ -57,11 +57,13 @@ class Machine:
 
     def bind(self):
         """What BIND_IOMMUFD or the open of the group is on a real host; says which devices are its own now."""
-        bound = []
+        bound, opened = [], {}  # a group is opened once, for all its devices
         for device in self.devices:
             if device.get("device_fd") is None:
-                device["device_fd"] = len(self.fds)
-                self.fds.append(os.open(self.root + device["node"], os.O_RDWR))
+                if device["node"] not in opened:
+                    opened[device["node"]] = len(self.fds)
+                    self.fds.append(os.open(self.root + device["node"], os.O_RDWR))
+                device["device_fd"] = opened[device["node"]]
             fd = self.fds[device["device_fd"]]
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -224,6 +224,51 @@ static const char *chosen(const struct allocation *a, char buf[512]) {
         return buf;
 }
 
+/* VFs of a shared IOMMU group: all of them to one VM, by their node, or none. */
+static void keeps_groups_together(void **state) {
+        struct host h = new_host();
+        struct request r = request_for("blue", "net", 3);
+        char buf[512];
+
+        struct pf *one = host_add_pf(&h, 1, 5, 5), *two = host_add_pf(&h, 2, 2, 2);
+        for (unsigned i = 0; i < 5; i++) {
+                one->vfs[i]->group = i < 3 ? 7 : 8;
+                one->vfs[i]->group_devices = i < 3 ? 3 : 2;
+        }
+        two->vfs[0]->group = 10;
+        two->vfs[1]->group = 11;
+        struct answer x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        assert_string_equal(chosen(&x.a, buf), "1.0 1.1 1.2");
+        assert_int_equal(x.a.hand_off, HAND_OFF_NODE);
+        r.count = 2; /* those that stand alone go first */
+        x = ask(&h, &r);
+        assert_string_equal(chosen(&x.a, buf), "2.0 2.1");
+        two->vfs[1]->state = VF_LEASED;
+        x = ask(&h, &r);
+        assert_string_equal(chosen(&x.a, buf), "1.3 1.4");
+        one->vfs[3]->state = VF_QUARANTINED; /* one keeps all of its group */
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_POOL_EMPTY);
+        assert_string_equal(x.detail,
+                            "1 of 2 VFs ready; others share an IOMMU group and go together: ask for 3");
+        r.count = 3;
+        r.hand_off = HAND_OFF_FD;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NO_FD_HANDOFF);
+        r.hand_off = HAND_OFF_AUTO;
+        h.inventory.can_node = false;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NO_NODE_HANDOFF);
+        h.inventory.can_node = true;
+        two->vfs[0]->group = 7; /* a member on another PF, in another pool */
+        two->vfs[0]->group_devices = 3;
+        two->pool = 1;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_POOL_EMPTY);
+        host_done(&h);
+}
+
 static void packs(void **state) {
         struct host h = new_host();
         struct request r = request_for("blue", "net", 5);
@@ -538,6 +583,7 @@ int main(void) {
                 cmocka_unit_test(keeps_quota),
                 cmocka_unit_test(cuts_long_details),
                 cmocka_unit_test(packs),
+                cmocka_unit_test(keeps_groups_together),
                 cmocka_unit_test(spreads),
                 cmocka_unit_test(holds_always),
                 cmocka_unit_test(holds_over_time),
