@@ -60,12 +60,15 @@ static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (worker_reply_is_transient(reply)) {
+        bool transient = worker_reply_is_transient(reply);
+        if (!transient)
+                vf_take_evidence(v, reply);
+        if (v->vf.state == VF_LEASED)
+                vf_watch_verdict(v); /* without an answer: at the next scan */
+        else if (transient)
                 vf_retry_later(v, REASON_NO_WORKER, v->detail);
-                return;
-        }
-        vf_take_evidence(v, reply);
-        vf_advance(v);
+        else
+                vf_advance(v);
 }
 
 void vf_step_evidence(struct managed_vf *v) {
@@ -80,7 +83,7 @@ void vf_watch_verdict(struct managed_vf *v) {
         struct lease *l = lease_find(v->manager, v->vf.lease);
         struct judgement j;
 
-        if (!l || v->vf.state != VF_LEASED)
+        if (!l || v->vf.state != VF_LEASED || !v->evident)
                 return;
         vf_judge(v, &j);
         const struct finding *f = judgement_obstacle(&j, vf_accepted(v));

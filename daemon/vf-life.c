@@ -343,6 +343,10 @@ void vf_advance(struct managed_vf *v) {
         case VF_RECLAIMING:
                 advance_reclaiming(v);
                 break;
+        case VF_LEASED:
+                if (!v->evident) /* found so after a restart; looking does no harm */
+                        vf_step_evidence(v);
+                break;
         case VF_QUARANTINED:
                 if (v->fence < 0 && !v->fence_tried && vf_has_vfio(&v->vf) && v->vf.group_devices == 1) {
                         v->fence_tried = true;
@@ -356,7 +360,6 @@ void vf_advance(struct managed_vf *v) {
         case VF_UNMANAGED:
         case VF_READY:
         case VF_LEASING:
-        case VF_LEASED:
         case VF_STUCK:
         case _VF_STATE_MAX:
                 break;

@@ -17,7 +17,7 @@ def names(evidence):
 
 class EvidenceTest(SimTest):
     def evidence(self, host, address=None):
-        return host.call("GetEvidence", address=address or host.tree.pfs[ONE].vfs[0])["evidence"]
+        return host.call_fresh("GetEvidence", address=address or host.tree.pfs[ONE].vfs[0])["evidence"]
 
     def waits_with(self, host, reason, finding, at):
         """No VF gets ready; each says why, and what is at fault."""
@@ -136,6 +136,16 @@ class EvidenceTest(SimTest):
         host.daemon.start()
         self.waits_with(host, "not-isolated", "acs-off", PORT)
 
+    def test_leased_over_a_restart(self):
+        host = self.host()
+        vm = host.vm(vm="web1")
+        host.daemon.restart()
+        wait_for(lambda: self.evidence(host, vm.vfs[0])["verdict"] == "isolated")
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], [])
+        self.assertNotIn("no longer isolated", host.daemon.log())
+        vm.kill()
+        host.wait_state(vm.vfs[0], "ready")
+
     def test_leased_and_then_worse(self):
         host = self.host()
         vm = host.vm(vm="web1")
@@ -154,10 +164,15 @@ class EvidenceTest(SimTest):
 
         heard("acs-off")
         self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
-        lease = host.leases()[vm.lease["id"]]
-        self.assertEqual(lease["unsafe"], ["acs-off"])
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], ["acs-off"])
+        host.daemon.restart()
+        wait_for(lambda: host.leases()[vm.lease["id"]]["unsafe"] == ["acs-off"])
+        wait_for(lambda: host.daemon.log().count("no longer isolated") == 2)
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
         host.tree.port(host.tree.pfs[ONE])
-        host.call("Rescan")
+        host.call_fresh("Rescan")
         heard("isolated")
         self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], [])
         vm.kill()
