@@ -5,6 +5,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "iommu/fence.h"
+#include "iommu/leftover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,8 @@ int scrub_vf(int root_fd, const struct vf *vf, enum backend backend, int fence_f
                 return r < 0 ? r : -EBADF;
         *reason = REASON_RESET_FAILED;
         r = b->reset(vf, fence_fd, &hold, step);
+        if (r >= 0)
+                r = leftover_clear(root_fd, vf, hold >= 0 ? hold : fence_fd, step);
         if (r >= 0)
                 r = check_silent(root_fd, vf, step);
         if (r >= 0)
