@@ -15,7 +15,7 @@
 
 static void tell(struct manager *m, struct address a, const char *what, const char *message) {
         struct managed_vf *v = manager_find_vf(m, a);
-        const struct lease *l = v && v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL;
+        const struct lease *l = v ? lease_of_vf(v) : NULL;
 
         log_with(LOG_WARNING,
                  (&(struct log_fields){ .address = &a,

@@ -55,7 +55,7 @@ void events_vf(struct manager *m, const struct managed_vf *v, enum vf_state old)
                                      .now = vf_state_to_string(v->vf.state),
                                      .reason = v->vf.reason != REASON_NONE ? reason_name(v->vf.reason) : NULL,
                                      .address = &v->vf.address,
-                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                                     .lease = lease_of_vf(v),
                      });
 }
 
@@ -77,7 +77,7 @@ void events_isolation(struct manager *m, const struct managed_vf *v, const char 
                                      .kind = "isolation",
                                      .now = what,
                                      .address = &v->vf.address,
-                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                                     .lease = lease_of_vf(v),
                      });
 }
 
@@ -87,7 +87,7 @@ void events_release_requested(struct manager *m, const struct managed_vf *v) {
                                      .now = vf_state_to_string(v->vf.state),
                                      .reason = reason_name(v->condemned),
                                      .address = &v->vf.address,
-                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                                     .lease = lease_of_vf(v),
                      });
 }
 
@@ -98,7 +98,7 @@ void events_device(struct manager *m, const struct managed_vf *v, const char *ki
                                      .now = what,
                                      .message = message,
                                      .address = &v->vf.address,
-                                     .lease = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL,
+                                     .lease = lease_of_vf(v),
                      });
 }
 

@@ -105,7 +105,7 @@ static void on_fault(struct manager *m, const struct fault *f) {
                          f->text);
                 return;
         }
-        const struct lease *l = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL;
+        const struct lease *l = lease_of_vf(v);
         v->n_faults++;
         text_copy(v->last_fault, sizeof(v->last_fault), f->text);
         log_with(LOG_WARNING,

@@ -39,6 +39,12 @@ struct lease *lease_of_address(struct manager *m, struct address a) {
         return hit ? (*hit)->lease : NULL;
 }
 
+struct lease *lease_of_vf(const struct managed_vf *v) {
+        struct lease *l = v->vf.lease[0] ? lease_of_address(v->manager, v->vf.address) : NULL;
+
+        return l && strcmp(l->id, v->vf.lease) == 0 ? l : NULL;
+}
+
 static void unclaim(struct manager *m, struct address a, const struct lease *l) {
         struct claim key = { .address = a };
         struct claim **hit = tfind(&key, &m->claims, compare_claim), *c = hit ? *hit : NULL;
@@ -231,7 +237,7 @@ void lease_settle(struct managed_lease *l) {
 }
 
 void lease_vf_moved(struct manager *m, struct managed_vf *v, enum vf_state old) {
-        struct lease *l = v->vf.lease[0] ? lease_find(m, v->vf.lease) : NULL;
+        struct lease *l = lease_of_vf(v);
 
         if (!l || old == VF_ABSENT)
                 return;

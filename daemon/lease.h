@@ -20,6 +20,8 @@ static inline struct managed_lease *managed_lease(const struct lease *l) {
 }
 
 struct lease *lease_find(struct manager *m, const char *id);
+/* The lease that holds a VF, NULL if none does. O(log n), unlike lease_find(). */
+struct lease *lease_of_vf(const struct managed_vf *v);
 struct lease *lease_of_address(struct manager *m, struct address a);
 
 /* A new lease with a random id, registered and written down. The pidfd is taken. -errno: nothing happened. */

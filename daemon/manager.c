@@ -41,6 +41,7 @@ struct manager *manager_free(struct manager *m) {
                 managed_vf_free_orphan(m->vf_orphans);
         while (m->pf_orphans)
                 managed_pf_free_orphan(m->pf_orphans);
+        evidence_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);

@@ -49,9 +49,10 @@ struct manager {
         sd_event_source *rescan;    /* timer: devices that events named */
         sd_event_source *retry;     /* timer: VFs that somebody still holds */
         struct faults *faults;
-        sd_event_source *aer;     /* timer: looks at the next functions' PCIe errors */
-        size_t aer_pf, aer_vf;    /* which is next: index of the PF, 0 or 1 + index of its VF */
-        sd_event_source *cut_off; /* timer: condemned VFs that are still leased */
+        struct path_question *path_questions; /* to workers, see vf-evidence.c */
+        sd_event_source *aer;                 /* timer: looks at the next functions' PCIe errors */
+        size_t aer_pf, aer_vf;                /* which is next: index of the PF, 0 or 1 + index of its VF */
+        sd_event_source *cut_off;             /* timer: condemned VFs that are still leased */
         sd_event_source *ready_deadline;
         uint64_t ready_until; /* usec, monotonic: READY=1 is sent then at the latest */
         bool rescan_all;

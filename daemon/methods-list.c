@@ -15,7 +15,7 @@ static bool may_see_vf(struct connection *c, const struct managed_vf *v) {
 
         if (c->peer.admin)
                 return true;
-        l = v->vf.lease[0] ? lease_find(c->manager, v->vf.lease) : NULL;
+        l = lease_of_vf(v);
         return l && method_may_see_lease(c, l);
 }
 

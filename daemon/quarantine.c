@@ -90,7 +90,7 @@ bool vf_meets_its_end(struct managed_vf *v) {
 }
 
 int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
-        struct lease *l = v->vf.lease[0] ? lease_find(v->manager, v->vf.lease) : NULL;
+        struct lease *l = lease_of_vf(v);
         bool again = v->condemned != REASON_NONE;
 
         if (v->vf.state == VF_ABSENT || v->vf.state == VF_UNMANAGED)
@@ -119,13 +119,14 @@ int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
 }
 
 int vf_clear(struct managed_vf *v) {
-        if (v->condemned != REASON_NONE) {
-                v->condemned = REASON_NONE;
-                store_unquarantine(v);
-                return 0;
+        bool condemned = v->condemned != REASON_NONE;
+
+        v->condemned = REASON_NONE;
+        if (v->vf.state != VF_QUARANTINED) {
+                if (condemned)
+                        store_unquarantine(v);
+                return condemned ? 0 : -EINVAL;
         }
-        if (v->vf.state != VF_QUARANTINED)
-                return -EINVAL;
         v->last_hand_off = HAND_OFF_AUTO; /* whoever had it last: trust nothing */
         v->fence_tried = false;
         v->listen_tries = 0;

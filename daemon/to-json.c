@@ -51,7 +51,7 @@ static json_t *holders_json(const struct managed_vf *v) {
 
 json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         const struct vf *vf = &v->vf;
-        const struct lease *l = vf->lease[0] ? lease_find(m, vf->lease) : NULL;
+        const struct lease *l = lease_of_vf(v);
         enum reason reason = vf->reason != REASON_NONE ? vf->reason : v->shown;
         struct judgement j;
         char message[400];

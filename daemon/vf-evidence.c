@@ -80,15 +80,15 @@ void vf_step_evidence(struct managed_vf *v) {
 /* A lease that became unsafe is not ended by itself: its VM runs. It is said aloud, and shown until it is
  * over. */
 void vf_watch_verdict(struct managed_vf *v) {
-        struct lease *l = lease_find(v->manager, v->vf.lease);
         struct judgement j;
 
-        if (!l || v->vf.state != VF_LEASED || !v->evident)
+        if (v->vf.state != VF_LEASED || !v->evident)
                 return;
         vf_judge(v, &j);
         const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
         enum finding_code now = f ? f->code : _FINDING_MAX;
-        if (now == v->obstacle)
+        const struct lease *l = now == v->obstacle ? NULL : lease_of_vf(v);
+        if (!l)
                 return;
         v->obstacle = now;
         const struct log_fields fields = { .address = &v->vf.address,
@@ -106,15 +106,25 @@ void vf_watch_verdict(struct managed_vf *v) {
 
 /* The path above a PF is the same for all its VFs. The PF may be gone when the answer comes. */
 struct path_question {
+        struct path_question *next;
         struct manager *manager;
         struct address pf;
 };
+
+static void forget_question(struct path_question *q) {
+        for (struct path_question **i = &q->manager->path_questions; *i; i = &(*i)->next)
+                if (*i == q) {
+                        *i = q->next;
+                        break;
+                }
+        free(q);
+}
 
 static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct path_question *q = userdata;
         struct pf *pf = inventory_find_pf(&q->manager->inventory, q->pf);
 
-        free(q);
+        forget_question(q);
         if (!pf || worker_reply_is_transient(reply))
                 return;
         worker_path_take_pf(reply, pf);
@@ -130,16 +140,27 @@ static bool has_leased(const struct pf *pf) {
 }
 
 void pf_watch_verdict(struct managed_pf *p) {
+        struct manager *m = p->manager;
         struct path_question *q;
 
         if (!has_leased(&p->pf))
                 return;
+        for (q = m->path_questions; q; q = q->next)
+                if (address_equal(q->pf, p->pf.address)) /* its answer is still to come */
+                        return;
         q = malloc(sizeof(*q));
         if (!q)
                 return;
-        *q = (struct path_question){ p->manager, p->pf.address };
+        *q = (struct path_question){ m->path_questions, m, p->pf.address };
         struct worker_op op = worker_op_make(WORKER_EVIDENCE, p->pf.address, p->pf.address, on_path, q);
         op.vf_scope = true; /* reading takes no lock of the PF; a hang blocks nothing else */
-        if (worker_link_submit(p->manager->link, &op) < 0)
+        if (worker_link_submit(m->link, &op) < 0)
                 free(q);
+        else
+                m->path_questions = q;
+}
+
+void evidence_stop(struct manager *m) {
+        while (m->path_questions)
+                forget_question(m->path_questions);
 }

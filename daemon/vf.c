@@ -58,7 +58,7 @@ struct managed_vf *manager_find_vf(struct manager *m, struct address a) {
 }
 
 static void log_enter(struct managed_vf *v, enum vf_state old, enum reason reason) {
-        const struct lease *l = v->vf.lease[0] ? lease_find(v->manager, v->vf.lease) : NULL;
+        const struct lease *l = lease_of_vf(v);
         struct log_fields f = { .address = &v->vf.address,
                                 .tenant = l ? l->tenant : NULL,
                                 .vm = l ? l->vm : NULL,
@@ -99,6 +99,8 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 memset(&v->fault_window, 0, sizeof(v->fault_window));
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
+        if (now == VF_QUARANTINED)
+                v->condemned = REASON_NONE; /* it is done, for whatever reason came first */
         if (now == VF_QUARANTINED && old != VF_ABSENT)
                 store_quarantine(v, v->vf.reason, v->detail);
         if (e == VF_EVENT_CLEARED)

@@ -168,3 +168,18 @@ class QuarantineTest(SimTest):
         r = host.vfctl("quarantine", "0000:01:10.0", "--reason", "ticket 1\x1b[31m")
         self.assertEqual((r.returncode, host.vf("0000:01:10.0")["state"]), (0, "quarantined"))
         self.assertNotIn("\x1b", host.vfctl("show", "0000:01:10.0").stdout)
+
+    def test_condemned_and_then_something_else_fails(self):
+        """The first failure gets it into quarantine; one Clear takes it out of there whatever the reasons were."""
+        host = self.host(start=False)
+        host.daemon.start()
+        host.wait_all_ready(4)
+        vm, address = self.condemned(host)
+        host.faults(f"op=scrub address={address} error=EIO")
+        vm.kill()
+        host.wait_state(address, "quarantined")
+        self.assertEqual((host.vf(address)["reason"], host.vf(address)["condemned"]), ("reset-failed", False))
+        host.faults()
+        host.call("Clear", address=address)
+        host.wait_state(address, "ready")
+        self.assertEqual(self.written(host), [])
