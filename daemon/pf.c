@@ -156,6 +156,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         if (strcmp(p->pf.driver, scanned->driver) != 0)
                 pf_forget_refusal(p);
         take_pf_facts(&p->pf, scanned);
+        reconcile_claim(p->manager, &p->pf);
         for (size_t i = 0; i < n_old; i++)
                 managed_vf(old[i])->dirty = true;
         for (size_t i = 0; i < scanned->n_vfs; i++) {

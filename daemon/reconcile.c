@@ -152,6 +152,13 @@ static int pf_pool(struct manager *m, const struct pf *pf) {
         return m->policy ? policy_pool_of(m->policy, pf) : -1;
 }
 
+void reconcile_claim(struct manager *m, struct pf *pf) {
+        int pool = pf_pool(m, pf);
+
+        if (pool >= 0)
+                pf->pool = pool;
+}
+
 void reconcile_assign_pools(struct manager *m) {
         for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 struct pf *pf = m->inventory.pfs[i];

@@ -18,6 +18,11 @@ int reconcile_rescan_all(struct manager *m); /* now */
 /* Shortly: try blocked VFs with v->retry again. */
 void reconcile_retry(struct manager *m);
 
+/* A PF shows other facts now, such as a driver that was loaded after it was plugged in: a pool may want it.
+ * None lets go of it: a driver that is away for a moment takes no VF from anybody; only another policy does.
+ */
+void reconcile_claim(struct manager *m, struct pf *pf);
+
 /* After a change of the policy: which pool claims which PF. */
 void reconcile_assign_pools(struct manager *m);
 

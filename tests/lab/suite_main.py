@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -343,6 +344,30 @@ def test_pf_unplugged_and_back():
                          and not any(v["lease"] for v in listing("vfs") if v["pf"] == p["address"])))
 
 
+def aer_count(address, name, key):
+    with open(f"{SYS}/{address}/aer_dev_{name}", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(f"TOTAL_ERR_{key} "))
+
+
+def test_pcie_errors_are_told():
+    """A correctable error, put in by the kernel's own injector (drivers/pci/pcie/aer_inject.c)."""
+    address = next(p["address"] for p in listing("pfs") if p["pool"] == "net")
+    bus, rest = address.split(":")[1:]
+    before = aer_count(address, "correctable", "COR")
+    with subprocess.Popen(["vfctl", "monitor", "--json"], stdout=subprocess.PIPE, text=True) as monitor:
+        try:
+            def inject():
+                with open("/dev/aer_inject", "wb", buffering=0) as f:
+                    f.write(struct.pack("=3BxII4II", int(bus, 16), int(rest[:2], 16), int(rest[3]), 0, 0x40, 0, 0, 0, 0, 0))
+                return "PCIe errors" in lab.journal()
+            wait_for(inject, 30, "the count is seen to rise")  # the first look at a function is only the base
+        finally:
+            monitor.terminate()
+        assert aer_count(address, "correctable", "COR") > before
+        events = [json.loads(line)["event"] for line in monitor.stdout]
+    assert [e for e in events if e["kind"] == "aer" and e["new"] == "correctable" and e["address"] == address], events
+
+
 def test_varlink_by_hand():
     r = Varlink()
     r.sock.sendall(b'{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"io.vfctl.Manager"}}\0')
@@ -391,4 +416,5 @@ def test_nothing_was_logged_as_an_error():
 
 
 lab.main([f for n, f in list(globals().items()) if n.startswith("test_") and callable(f)
-          and (IOMMUFD or n not in ("test_page_tables_differ", "test_kept_descriptor_is_worthless", "test_forced_iommufd_fence"))])
+          and (IOMMUFD or n not in ("test_page_tables_differ", "test_kept_descriptor_is_worthless", "test_forced_iommufd_fence",
+                                "test_pcie_errors_are_told"))])

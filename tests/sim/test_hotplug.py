@@ -18,6 +18,17 @@ class HotplugTest(SimTest):
         host.wait_all_ready(8)
         host.check_invariants()
 
+    def test_pf_appears_before_its_driver(self):
+        """The event of a new PF may be read before its driver is bound; what the policy says of the driver decides then."""
+        host = self.host([PF(ONE, driver="")])
+        self.assertEqual([pf["pool"] for pf in host.call("ListPFs")["pfs"]], [None])
+        os.makedirs(host.tree.path("sys/bus/pci/drivers/igb"), exist_ok=True)
+        os.symlink("../../../../bus/pci/drivers/igb", host.tree.path("sys/bus/pci/devices", ONE, "driver"))
+        host.call("Rescan")
+        host.wait_all_ready(4)
+        host.vm(vm="web1")
+        host.check_invariants()
+
     def test_pf_appears_told_by_signal(self):
         host = self.host([])
         host.tree.add(PF(ONE))
