@@ -42,9 +42,9 @@ int scrub_vf(int root_fd, const struct vf *vf, enum backend backend, int fence_f
         *reason = REASON_RESET_FAILED;
         r = b->reset(vf, fence_fd, &hold, step);
         if (r >= 0)
-                r = leftover_clear(root_fd, vf, hold >= 0 ? hold : fence_fd, step);
-        if (r >= 0)
                 r = check_silent(root_fd, vf, step);
+        if (r >= 0)
+                r = leftover_clear(root_fd, vf, hold >= 0 ? hold : fence_fd, step);
         if (r >= 0)
                 *reason = REASON_NONE;
         return r;
