@@ -123,6 +123,7 @@ static bool submit(struct slot *s, const struct worker_op *op) {
 
         v->busy = true;
         v->vf_scope = op->vf_scope;
+        v->op = op->request.op;
         int r = worker_link_submit(s->acquisition->manager->link, op);
         if (r < 0) {
                 v->busy = false;

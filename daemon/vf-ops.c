@@ -4,6 +4,7 @@
 #include "common/text.h"
 #include "daemon/fdstore.h"
 #include "daemon/pf.h"
+#include "daemon/store.h"
 #include "daemon/vf.h"
 #include "iommu/group.h"
 #include "sriov/inventory.h"
@@ -30,8 +31,20 @@ static void submit_failed(struct managed_vf *v, const struct worker_op *op) {
 void vf_submit(struct managed_vf *v, const struct worker_op *op) {
         v->busy = true;
         v->vf_scope = op->vf_scope;
+        v->op = op->request.op;
         if (worker_link_submit(v->manager->link, op) < 0)
                 submit_failed(v, op);
+}
+
+/* Nothing explains a hang but the device or its driver, so an administrator has to look at it. Only unbinding
+ * waits for a descriptor that an owner hides, and says nothing about the VF. */
+static void condemn_hung(struct managed_vf *v) {
+        if (v->op == WORKER_RENEW || v->condemned != REASON_NONE)
+                return;
+        v->condemned = REASON_STUCK;
+        snprintf(v->condemned_detail, sizeof(v->condemned_detail), "%s did not return",
+                 worker_op_name(v->op));
+        store_quarantine(v, REASON_STUCK, v->condemned_detail);
 }
 
 bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]) {
@@ -46,6 +59,7 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 return true;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
+                condemn_hung(v);
                 vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
                 if (!v->vf_scope)
                         pf_hangs(managed_pf(v->vf.pf));

@@ -16,6 +16,7 @@ struct managed_vf {
         sd_event_source *request_event;
         bool busy;        /* an operation on it is under way */
         bool vf_scope;    /* a hang of that operation is blamed on the VF alone, not on its PF */
+        uint32_t op;      /* enum worker_op_code of that operation */
         bool indexed;     /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;       /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;     /* reclaiming: the group node is root's again */

@@ -298,9 +298,28 @@ class WorkerTest(SimTest):
         self.refused("pool-empty", host.vm().acquire, count=4)
         host.vm(vm="web2", count=3)
         host.unhang()
-        host.wait_state(bad, "ready")
+        self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "stuck")
         self.assertGreaterEqual(host.resets(bad), 1)
+        host.call("Clear", address=bad)
+        host.wait_state(bad, "ready")
         self.assertEqual([lease["vm"] for lease in host.leases().values()], ["web2"])
+        host.check_invariants()
+
+    def test_a_hang_is_not_forgotten_by_a_restart(self):
+        host = self.host(options=self.OPTIONS)
+        vm = host.vm(vm="web1")
+        bad = vm.vfs[0]
+        host.faults(f"op=scrub address={bad} hang=1 count=1")
+        vm.kill()
+        host.wait_state(bad, "stuck")
+        host.daemon.stop()
+        host.daemon.start()
+        self.assertTrue(host.vf(bad)["condemned"])  # the old daemon's worker still holds it
+        host.unhang()
+        vf = host.wait_state(bad, "quarantined")
+        self.assertEqual((vf["reason"], "scrub did not return" in vf["message"]), ("stuck", True))
+        host.call("Clear", address=bad)
+        host.wait_state(bad, "ready")
         host.check_invariants()
 
     def test_restart_does_not_wait_for_a_hung_worker(self):
@@ -321,7 +340,10 @@ class WorkerTest(SimTest):
         host.faults("op=open hang=1 count=1")
         self.refused("stuck", host.vm().acquire)
         self.assertEqual(sorted(host.states().values()), ["ready", "ready", "ready", "stuck"])
+        bad = next(vf for vf, state in host.states().items() if state == "stuck")
         host.unhang()
+        host.wait_state(bad, "quarantined")
+        host.call("Clear", address=bad)
         host.wait_all_ready(4)
         self.assertEqual(host.leases(), {})
         host.check_invariants()
