@@ -5,9 +5,10 @@
 #include "cli/records.h"
 #include "cli/table.h"
 #include "common/log.h"
-#include "common/reason.h"
+#include "policy/allocate.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #define INTERFACE "io.vfctl.Manager."
@@ -37,6 +38,27 @@ void put_text(json_t *object, const char *key, const char *value) {
 void put_int(json_t *object, const char *key, int64_t value) {
         if (value >= 0 && json_put(object, key, json_integer(value)) < 0)
                 out_of_memory();
+}
+
+void put_flag(json_t *object, const char *key, bool value) {
+        if (value && json_put(object, key, json_true()) < 0)
+                out_of_memory();
+}
+
+json_t *put_array(json_t *object, const char *key) {
+        json_t *array = json_array();
+
+        if (!array || json_object_set_new(object, key, array) < 0)
+                out_of_memory();
+        return array;
+}
+
+json_t *append_object(json_t *array) {
+        json_t *o = new_object();
+
+        if (json_array_append_new(array, o) < 0)
+                out_of_memory();
+        return o;
 }
 
 int client_open(struct client *c, const struct cli *cli) {
@@ -78,14 +100,20 @@ static int transport_error(int r) {
 }
 
 /* Refusals that end by waiting are told apart from those that do not. */
-static int code_of_reason(const char *name) {
-        static const enum reason temporary[] = { REASON_QUOTA, REASON_POOL_EMPTY, REASON_HELD, REASON_LIMIT,
+static int code_of_reason(enum reason reason) {
+        static const enum reason temporary[] = { REASON_WAITED, REASON_IDENTIFYING, REASON_HELD, REASON_LIMIT,
                                                  REASON_NUMVFS_BUSY };
 
         FOREACH_ARRAY(t, temporary, ARRAY_SIZE(temporary))
-                if (strcmp(reason_name(*t), name) == 0)
+                if (*t == reason)
                         return EX_TEMPFAIL;
-        return EX_NOPERM;
+        return reason_may_pass(reason) ? EX_TEMPFAIL : EX_NOPERM;
+}
+
+int refuse(const char *what, enum reason reason) {
+        print_error("refused: %s: %s (%s)", what, reason_sentence(reason), reason_name(reason));
+        print_hint("%s", reason_hint(reason));
+        return code_of_reason(reason);
 }
 
 static int error_refused(json_t *parameters) {
@@ -96,7 +124,7 @@ static int error_refused(json_t *parameters) {
         print_error("refused: %s (%s)", r.message, r.reason);
         if (r.hint && r.hint[0])
                 print_hint("%s", r.hint);
-        return code_of_reason(r.reason);
+        return code_of_reason(reason_from_name(r.reason));
 }
 
 static int error_failed(json_t *parameters) {
@@ -183,8 +211,18 @@ static int send_call(struct client *c, const char *method, json_t *parameters_ta
         return r < 0 && r != -EPIPE ? transport_error(r) : 0;
 }
 
+/* There is no deadline here: who waits in line at the daemon waits as long as the daemon lets him. */
+static void be_patient(const struct client *c) {
+        struct pollfd p = { .fd = c->stream.fd, .events = POLLIN };
+
+        if (c->patience && isatty(STDERR_FILENO) && poll(&p, 1, 1000) == 0)
+                fprintf(stderr, "vfctl: %s\n", c->patience);
+}
+
 static int receive(struct client *c, json_t **ret, char **ret_error, int *fds, size_t *n_fds, bool *more) {
         bool continues = false;
+
+        be_patient(c);
         int r = varlink_reply(&c->stream, ret, ret_error, fds, n_fds, &continues);
 
         if (r < 0)
@@ -241,4 +279,8 @@ int client_next(struct client *c, json_t **ret, bool *more) {
         int r = receive(c, &reply, &error, NULL, NULL, more);
 
         return r != 0 ? r : judge(c, &reply, error, ret);
+}
+
+bool client_has_more(const struct client *c) {
+        return c->stream.in_len > c->stream.in_scanned;
 }

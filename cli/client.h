@@ -4,10 +4,12 @@
  * an exit code at one place. Functions that return int return 0 or an exit code, after a message. */
 
 #include "cli/verb.h"
+#include "common/reason.h"
 #include "common/varlink.h"
 
 struct client {
         const struct cli *cli;
+        const char *patience; /* told on a terminal if an answer takes its time; NULL: nothing */
         struct varlink_stream stream;
 };
 
@@ -33,10 +35,19 @@ int client_error(const struct client *c, const char *error, json_t *parameters);
 /* A call with several replies. client_next() returns them one by one; *more says whether another follows. */
 int client_start(struct client *c, const char *method, json_t *parameters_taken);
 int client_next(struct client *c, json_t **ret, bool *more);
+/* True if bytes of a further reply were read along with the last one: a poll() may not show them. */
+bool client_has_more(const struct client *c);
 
 /* One line on stdout. */
 void print_json(const json_t *value);
 /* Sets a member; NULL strings and negative numbers are left out. */
 void put_text(json_t *object, const char *key, const char *value);
 void put_int(json_t *object, const char *key, int64_t value);
-json_t *new_object(void); /* never NULL */
+void put_flag(json_t *object, const char *key, bool value); /* false is left out */
+json_t *new_object(void);                                   /* never NULL */
+/* New members, borrowed, never NULL. */
+json_t *put_array(json_t *object, const char *key);
+json_t *append_object(json_t *array);
+
+/* A rule said no before the daemon was asked: as its refusal is told. Returns the exit code. */
+int refuse(const char *what, enum reason reason);

@@ -22,28 +22,34 @@ static int user_parse(const char *text, int64_t *ret) {
         return 0;
 }
 
-static void print_lease(const struct lease_got *l, const struct lease_ask *ask, bool legend) {
-        static const char *const headers[] = { "ADDRESS", ">GROUP", "NODE", "QEMU" };
+static int print_lease(const struct lease_got *l, const struct lease_ask *ask, bool legend) {
+        static const char *const headers[] = { "ADDRESS", ">GROUP", "NODE", "POOL", "MAC", "QEMU" };
         _cleanup_table_ struct table *t = table_new(headers, ARRAY_SIZE(headers));
         char host[VMM_QEMU_HOST_MAX];
 
-        print_text("%s%s\n", legend ? "lease " : "", l->id);
         for (size_t i = 0; i < l->n_devices; i++) {
                 const struct vmm_device *d = l->devices + i;
+                struct leased_vf_record more = { 0 };
 
+                if (lease_find_device(l, d->address, &more) < 0)
+                        return EXIT_FAILED;
                 table_add(t, d->address);
                 if (d->group >= 0)
                         table_addf(t, "%d", d->group);
                 else
                         table_add(t, NULL);
                 table_add(t, d->node);
+                table_add(t, more.pool);
+                table_add(t, more.attributes.mac);
                 table_addf(t, "-device %s", vmm_qemu_host(d, i, host));
         }
+        print_text("%s%s\n", legend ? "lease " : "", l->id);
         table_print(t, legend, "");
         if (legend && ask->kept)
                 print_text("It is kept until 'vfctl release %s'.\n", l->id);
         else if (legend)
                 printf("It ends with process %lld.\n", (long long) ask->pid);
+        return 0;
 }
 
 static int acquire(struct cli *cli, const struct lease_ask *ask) {
@@ -58,27 +64,26 @@ static int acquire(struct cli *cli, const struct lease_ask *ask) {
                 print_hint("a lease that nobody uses was left behind: 'vfctl release %s'", l.id);
         if (r != 0)
                 return r;
-        if (cli->json)
-                print_json(l.reply);
-        else
-                print_lease(&l, ask, !cli->no_legend);
+        if (!cli->json)
+                return print_lease(&l, ask, !cli->no_legend);
+        print_json(l.reply);
         return 0;
 }
 
 int verb_acquire(struct cli *cli, const struct verb *verb, int argc, char **argv) {
-        struct lease_ask ask = { .count = 1, .hand_off = HAND_OFF_NODE, .pid = -1, .uid = -1 };
+        struct lease_ask ask = { .hand_off = HAND_OFF_NODE, .pid = -1, .uid = -1 };
         const char *user = NULL;
         uint64_t pid = 0;
-        const struct option options[] = {
-                { "tenant", 0, "TENANT", "whose lease it is", OPTION_TEXT, &ask.tenant },
-                { "pool", 0, "POOL", "pool to take VFs from", OPTION_TEXT, &ask.pool },
-                { "vm", 0, "VM", "name of the VM, for people", OPTION_TEXT, &ask.vm },
-                { "count", 0, "N", "how many VFs (1)", OPTION_NUMBER, &ask.count },
-                { "pid", 0, "PID", "end the lease with this process", OPTION_NUMBER, &pid },
-                { "user", 0, "UID|NAME", "user the VMM runs as, gets the nodes", OPTION_TEXT, &user },
-                { "memory", 0, "SIZE", "guest memory that the VMM locks", OPTION_SIZE, &ask.memory },
-        };
-        int r = options_parse(cli, verb, options, ARRAY_SIZE(options), false, &argc, argv);
+        struct option options[LEASE_OPTIONS + 3];
+        size_t n = lease_options(&ask, options);
+
+        options[n++] = (struct option){ "pid",         0,   "PID", "end the lease with this process",
+                                        OPTION_NUMBER, &pid };
+        options[n++] = (struct option){ "user",      0,    "UID|NAME", "user the VMM runs as, gets the nodes",
+                                        OPTION_TEXT, &user };
+        options[n++] = (struct option){ "memory",    0,          "SIZE", "guest memory that the VMM locks",
+                                        OPTION_SIZE, &ask.memory };
+        int r = options_parse(cli, verb, options, n, false, &argc, argv);
 
         if (r != OPTIONS_GO_ON)
                 return r;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vfctl release, quarantine, clear, rescan, reload: calls whose reply is empty. */
+/* vfctl release, renew, quarantine, clear, rescan, reload: single calls with little to print. */
 
 #include "cli/client.h"
 #include "cli/options.h"
+#include "cli/records.h"
 #include "cli/table.h"
+#include "cli/times.h"
 #include "common/address.h"
 
 /* One call with at most one parameter; prints the reply for --json. */
@@ -42,8 +44,33 @@ int verb_reload(struct cli *cli, const struct verb *verb, int argc, char **argv)
         return call_without_arguments(cli, verb, "Reload", argc, argv);
 }
 
+static int release(struct client *c, const char *lease) {
+        return call_plainly(c, "Release", "lease", lease);
+}
+
+static int renew(struct client *c, const char *id) {
+        _cleanup_json_ json_t *reply = NULL;
+        struct lease_record l = { 0 };
+        json_t *parameters = new_object(), *lease;
+
+        put_text(parameters, "lease", id);
+        int r = client_call(c, "Renew", parameters, &reply);
+        if (r != 0)
+                return r;
+        if (c->cli->json)
+                print_json(reply);
+        else if (record_object(reply, "lease", &lease) < 0 || record_lease(lease, &l) < 0)
+                return EXIT_FAILED;
+        else if (l.expires > 0)
+                print_text("lease %s lasts until %s\n", l.id, TIME_STR(l.expires));
+        else
+                print_text("lease %s has no end to put off\n", l.id);
+        return 0;
+}
+
 /* All of them are tried; the exit code is that of the first that failed. */
-int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+static int for_each_lease(struct cli *cli, const struct verb *verb, int argc, char **argv,
+                          int (*call)(struct client *c, const char *lease)) {
         _cleanup_client_ struct client c = CLIENT_CLOSED;
         int r = options_parse(cli, verb, NULL, 0, false, &argc, argv), first = 0;
 
@@ -54,15 +81,23 @@ int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv
         if ((r = client_open(&c, cli)) != 0)
                 return r;
         for (int i = 1; i < argc; i++) {
-                r = call_plainly(&c, "Release", "lease", argv[i]);
+                r = call(&c, argv[i]);
                 if (r == EX_UNAVAILABLE)
                         return r;
                 if (r != 0 && argc > 2)
-                        print_error("lease %s was not released", argv[i]);
+                        print_error("lease %s was not %sed", argv[i], call == renew ? "renew" : "releas");
                 if (first == 0)
                         first = r;
         }
         return first;
+}
+
+int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return for_each_lease(cli, verb, argc, argv, release);
+}
+
+int verb_renew(struct cli *cli, const struct verb *verb, int argc, char **argv) {
+        return for_each_lease(cli, verb, argc, argv, renew);
 }
 
 /* quarantine and clear: one address, and a reason that goes to the journal. */

@@ -17,10 +17,27 @@ struct listing {
         const char *const *headers;
         size_t n_headers;
         int (*add)(struct table *t, json_t *v); /* 0 or -EPROTO */
+        bool (*is_for)(json_t *rows);           /* NULL: for all; else the next of this name is tried */
 };
 
 static const char *none_if(const char *reason) {
         return strcmp(reason, "none") == 0 ? NULL : reason;
+}
+
+/* What is out of the ordinary, without blanks: "drained,pending=7". */
+static char *pf_state(const struct pf_record *p) {
+        char *text = NULL;
+        int r = text_append(&text, "%s", p->stuck ? ",stuck" : none_if(p->reason) ? "," : "");
+
+        if (r == 0 && !p->stuck && none_if(p->reason))
+                r = text_append(&text, "%s", p->reason);
+        if (r == 0 && p->drained)
+                r = text_append(&text, ",drained");
+        if (r == 0 && p->pending_vfs > 0)
+                r = text_append(&text, ",pending=%lld", (long long) p->pending_vfs);
+        if (r < 0)
+                out_of_memory();
+        return text;
 }
 
 static int add_pf(struct table *t, json_t *v) {
@@ -29,16 +46,21 @@ static int add_pf(struct table *t, json_t *v) {
 
         if (r < 0)
                 return r;
+        _cleanup_free_ char *state = pf_state(&p);
         table_add(t, p.address);
         table_add(t, p.driver);
         table_add(t, p.netdev);
         table_add(t, p.pool);
-        table_addf(t, "%lld/%lld", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.whole)
+                table_add(t, "whole");
+        else
+                table_addf(t, "%lld/%lld", (long long) p.num_vfs, (long long) p.total_vfs);
         if (p.numa_node < 0)
                 table_add(t, NULL);
         else
                 table_addf(t, "%lld", (long long) p.numa_node);
-        table_add_colour(t, COLOUR_BAD, p.stuck ? "stuck" : none_if(p.reason));
+        table_add_colour(t, p.stuck || none_if(p.reason) ? COLOUR_BAD : COLOUR_BUSY,
+                         state[0] ? state + 1 : NULL);
         table_add(t, p.model);
         return 0;
 }
@@ -65,26 +87,27 @@ static int add_vf(struct table *t, json_t *v) {
         return 0;
 }
 
-static int add_lease(struct table *t, json_t *v) {
+static void add_lease_state(struct table *t, const struct lease_record *l) {
+        table_add_colour(t,
+                         l->ending        ? COLOUR_BUSY
+                         : l->over_policy ? COLOUR_BAD
+                                          : COLOUR_NONE,
+                         l->ending        ? "ending"
+                         : l->over_policy ? "over-policy"
+                                          : "in-use");
+}
+
+static int add_lease_row(struct table *t, json_t *v, bool expires) {
         struct lease_record l = { 0 };
-        _cleanup_free_ char *vfs = NULL;
-        json_t *e;
-        size_t i;
+        _cleanup_free_ char *vfs = NULL, *pools = NULL;
         int r = record_lease(v, &l);
 
-        if (r < 0)
+        if (r < 0 || (r = record_strings(l.vfs, "vfs", ",", &vfs)) < 0 ||
+            (r = record_strings(l.pools, "pools", ",", &pools)) < 0)
                 return r;
-        json_array_foreach(l.vfs, i, e) {
-                const char *address;
-
-                if ((r = record_string(e, "vfs", &address)) < 0)
-                        return r;
-                if (text_append(&vfs, "%s%s", i > 0 ? "," : "", address) < 0)
-                        out_of_memory();
-        }
         table_add(t, l.id);
         table_add(t, l.tenant);
-        table_add(t, l.pool);
+        table_add(t, pools);
         table_add(t, l.vm);
         table_add(t, vfs);
         table_add(t, l.hand_off);
@@ -93,8 +116,57 @@ static int add_lease(struct table *t, json_t *v) {
                 table_addf(t, "%lld", (long long) l.pid);
         else
                 table_add(t, "kept");
-        table_add_colour(t, l.ending ? COLOUR_BUSY : COLOUR_NONE, l.ending ? "ending" : "in-use");
+        add_lease_state(t, &l);
         table_add(t, TIME_STR(l.created));
+        if (expires)
+                table_add(t, TIME_STR(l.expires));
+        return 0;
+}
+
+static int add_lease(struct table *t, json_t *v) {
+        return add_lease_row(t, v, false);
+}
+
+static int add_lease_expires(struct table *t, json_t *v) {
+        return add_lease_row(t, v, true);
+}
+
+static bool any_expires(json_t *leases) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(leases, i, e)
+                if (json_integer_value(json_object_get(e, "expires")) > 0)
+                        return true;
+        return false;
+}
+
+static int add_reservation(struct table *t, json_t *v) {
+        struct reservation_record n = { 0 };
+        _cleanup_free_ char *vfs = NULL;
+        json_t *e;
+        size_t i;
+        int r = record_reservation(v, &n);
+
+        if (r < 0)
+                return r;
+        json_array_foreach(n.devices, i, e) {
+                struct leased_vf_record d = { 0 };
+
+                if ((r = record_leased_vf(e, &d)) < 0)
+                        return r;
+                if (text_append(&vfs, "%s%s", i > 0 ? "," : "", d.address) < 0)
+                        out_of_memory();
+        }
+        _cleanup_free_ char *pools = NULL;
+        if ((r = record_strings(n.pools, "pools", ",", &pools)) < 0)
+                return r;
+        table_add(t, n.tenant);
+        table_add(t, n.vm);
+        table_add(t, pools);
+        table_add(t, vfs);
+        table_add(t, n.lease);
+        table_add(t, TIME_STR(n.created));
         return 0;
 }
 
@@ -106,21 +178,27 @@ static int add_pool(struct table *t, json_t *v) {
                 return r;
         table_add(t, p.name);
         table_add(t, p.class);
+        table_add(t, p.assign);
+        table_add(t, p.placement);
         table_addf(t, "%lld", (long long) p.pfs);
         table_addf(t, "%lld", (long long) p.vfs);
         table_addf(t, "%lld", (long long) p.ready);
         table_addf(t, "%lld", (long long) p.leased);
+        table_addf(t, "%lld", (long long) p.reserved);
+        table_addf(t, "%lld", (long long) p.waiting);
         return 0;
 }
 
-static void add_tenant_row(struct table *t, const struct tenant_record *n,
-                           const struct tenant_pool_record *p) {
+/* pool is NULL for a tenant without any. */
+static void add_tenant_row(struct table *t, const struct tenant_record *n, const char *pool, int64_t quota,
+                           int64_t used) {
         table_add(t, n->name);
         table_add(t, n->memlock > 0 ? SIZE_STR((uint64_t) n->memlock) : NULL);
-        table_add(t, p ? p->pool : NULL);
-        if (p) {
-                table_addf(t, "%lld", (long long) p->quota);
-                table_addf(t, "%lld", (long long) p->used);
+        table_add(t, DURATION_STR(n->max_lease));
+        table_add(t, pool);
+        if (pool) {
+                table_addf(t, "%lld", (long long) quota);
+                table_addf(t, "%lld", (long long) used);
         } else {
                 table_add(t, NULL);
                 table_add(t, NULL);
@@ -140,27 +218,34 @@ static int add_tenant(struct table *t, json_t *v) {
 
                 if ((r = record_tenant_pool(e, &p)) < 0)
                         return r;
-                add_tenant_row(t, &n, &p);
+                add_tenant_row(t, &n, p.pool, p.quota, p.used);
         }
-        if (json_array_size(n.pools) == 0)
-                add_tenant_row(t, &n, NULL);
+        if (n.quota > 0)
+                add_tenant_row(t, &n, "(all)", n.quota, n.used);
+        else if (json_array_size(n.pools) == 0)
+                add_tenant_row(t, &n, NULL, 0, 0);
         return 0;
 }
 
-static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV",  "POOL",
-                                          ">VFS",    ">NUMA",  "PROBLEM", "MODEL" };
+static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV", "POOL",
+                                          ">VFS",    ">NUMA",  "STATE",  "MODEL" };
 static const char *const vf_headers[] = { "ADDRESS", "PF",     "POOL", ">GROUP", "ISOLATED",
                                           "STATE",   "TENANT", "VM",   "LEASE",  "REASON" };
-static const char *const lease_headers[] = { "LEASE",    "TENANT", "POOL", "VM",    "VFS",
-                                             "HAND-OFF", ">UID",   ">PID", "STATE", "SINCE" };
-static const char *const pool_headers[] = { "POOL", "CLASS", ">PFS", ">VFS", ">READY", ">LEASED" };
-static const char *const tenant_headers[] = { "TENANT", ">MEMLOCK", "POOL", ">QUOTA", ">USED" };
+static const char *const lease_headers[] = { "LEASE", "TENANT", "POOL",  "VM",    "VFS",    "HAND-OFF",
+                                             ">UID",  ">PID",   "STATE", "SINCE", "EXPIRES" };
+static const char *const reservation_headers[] = { "TENANT", "VM", "POOL", "VFS", "LEASE", "SINCE" };
+static const char *const pool_headers[] = { "POOL", "CLASS",  "ASSIGN",  "PLACEMENT", ">PFS",
+                                            ">VFS", ">READY", ">LEASED", ">RESERVED", ">WAITING" };
+static const char *const tenant_headers[] = { "TENANT", ">MEMLOCK", ">MAX-LEASE", "POOL", ">QUOTA", ">USED" };
 
 #define HEADERS(h) h, ARRAY_SIZE(h)
 static const struct listing listings[] = {
         { "pfs", "ListPFs", "No PFs.", HEADERS(pf_headers), add_pf },
         { "vfs", "ListVFs", "No VFs.", HEADERS(vf_headers), add_vf },
-        { "leases", "ListLeases", "No leases.", HEADERS(lease_headers), add_lease },
+        { "leases", "ListLeases", "No leases.", HEADERS(lease_headers), add_lease_expires, any_expires },
+        { "leases", "ListLeases", "No leases.", lease_headers, ARRAY_SIZE(lease_headers) - 1, add_lease },
+        { "reservations", "ListReservations", "No reservations.", HEADERS(reservation_headers),
+          add_reservation },
         { "pools", "ListPools", "No pools.", HEADERS(pool_headers), add_pool },
         { "tenants", "ListTenants", "No tenants.", HEADERS(tenant_headers), add_tenant },
 };
@@ -185,7 +270,6 @@ static int unknown_listing(const struct verb *verb, const char *name) {
 static int list(struct cli *cli, const struct listing *l, json_t *filters_taken) {
         _cleanup_client_ struct client c = CLIENT_CLOSED;
         _cleanup_json_ json_t *reply = NULL, *filters = filters_taken;
-        _cleanup_table_ struct table *t = table_new(l->headers, l->n_headers);
         json_t *rows, *e;
         size_t i;
         int r = client_open(&c, cli);
@@ -194,6 +278,9 @@ static int list(struct cli *cli, const struct listing *l, json_t *filters_taken)
                 return r;
         if (record_array(reply, l->name, &rows) < 0)
                 return EXIT_FAILED;
+        while (l->is_for && !l->is_for(rows))
+                l++;
+        _cleanup_table_ struct table *t = table_new(l->headers, l->n_headers);
         json_array_foreach(rows, i, e)
                 if (l->add(t, e) < 0)
                         return EXIT_FAILED;

@@ -69,23 +69,29 @@ static void set_env(const char *name, const char *value) {
 }
 
 /* What a script in the VMM's place needs to know. */
-static void export_lease(const struct lease_got *l) {
-        _cleanup_free_ char *addresses = NULL, *devices = NULL, *iommufds = NULL;
+static int export_lease(const struct lease_got *l) {
+        _cleanup_free_ char *addresses = NULL, *pools = NULL, *devices = NULL, *iommufds = NULL;
 
         for (size_t i = 0; i < l->n_devices; i++) {
                 const struct vmm_device *d = l->devices + i;
                 const char *space = i > 0 ? " " : "";
+                struct leased_vf_record more = { 0 };
 
+                if (lease_find_device(l, d->address, &more) < 0)
+                        return EXIT_FAILED;
                 if (text_append(&addresses, "%s%s", space, d->address) < 0 ||
+                    text_append(&pools, "%s%s", space, more.pool) < 0 ||
                     (d->device_fd >= 0 && (text_append(&devices, "%s%d", space, d->device_fd) < 0 ||
                                            text_append(&iommufds, "%s%d", space, d->iommufd_fd) < 0)))
                         out_of_memory();
         }
         set_env("VFCTL_LEASE", l->id);
         set_env("VFCTL_ADDRESSES", addresses);
+        set_env("VFCTL_POOLS", pools);
         set_env("VFCTL_HAND_OFF", hand_off_to_string(l->hand_off));
         set_env("VFCTL_DEVICE_FDS", devices);
         set_env("VFCTL_IOMMUFD_FDS", iommufds);
+        return 0;
 }
 
 /* Only these outlive the exec; the rest of the reply's and the connection are close-on-exec. */
@@ -135,7 +141,8 @@ static int become(const struct run_command *command, const struct lease_got *l) 
                 out_of_memory();
         if (command->verbose)
                 print_command(argv);
-        export_lease(l);
+        if (export_lease(l) != 0)
+                return EXIT_FAILED;
         r = keep_fds(l);
         if (r == 0) {
                 execv(command->path, argv);
@@ -172,7 +179,7 @@ static int prepare(const struct verb *verb, struct lease_ask *ask, const char *h
 
         if (r != 0 || (r = hand_off_parse(verb, hand_off, &ask->hand_off)) != 0)
                 return r;
-        if (vmm_choose_hand_off(command->argv, command->n, (unsigned) ask->count, &ask->hand_off, problem,
+        if (vmm_choose_hand_off(command->argv, command->n, ask->what.total, &ask->hand_off, problem,
                                 sizeof(problem)) < 0)
                 return usage_error(verb, "%s", problem);
         if (ask->memory == 0 && vmm_memory(command->argv, command->n, &ask->memory, &bad) < 0)
@@ -182,20 +189,20 @@ static int prepare(const struct verb *verb, struct lease_ask *ask, const char *h
 }
 
 int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv) {
-        struct lease_ask ask = { .count = 1, .pid = -1, .uid = -1 };
+        struct lease_ask ask = { .pid = -1, .uid = -1 };
         const char *hand_off = NULL;
         bool verbose = false;
-        const struct option options[] = {
-                { "tenant", 0, "TENANT", "whose lease it is", OPTION_TEXT, &ask.tenant },
-                { "pool", 0, "POOL", "pool to take VFs from", OPTION_TEXT, &ask.pool },
-                { "vm", 0, "VM", "name of the VM, for people", OPTION_TEXT, &ask.vm },
-                { "count", 0, "N", "how many VFs (1)", OPTION_NUMBER, &ask.count },
-                { "hand-off", 0, "HOW", "auto (default), fd or node", OPTION_TEXT, &hand_off },
-                { "memory", 0, "SIZE", "guest memory, if the VMM's arguments do not tell", OPTION_SIZE,
-                  &ask.memory },
-                { "verbose", 'v', NULL, "print the VMM's command line", OPTION_FLAG, &verbose },
-        };
-        int r = options_parse(cli, verb, options, ARRAY_SIZE(options), true, &argc, argv);
+        struct option options[LEASE_OPTIONS + 3];
+        size_t n = lease_options(&ask, options);
+
+        options[n++] = (struct option){ "hand-off",  0,        "HOW", "auto (default), fd or node",
+                                        OPTION_TEXT, &hand_off };
+        options[n++] = (struct option){ "memory",    0,
+                                        "SIZE",      "guest memory, if the VMM's arguments do not tell",
+                                        OPTION_SIZE, &ask.memory };
+        options[n++] = (struct option){ "verbose",   'v',     NULL, "print the VMM's command line",
+                                        OPTION_FLAG, &verbose };
+        int r = options_parse(cli, verb, options, n, true, &argc, argv);
 
         if (r != OPTIONS_GO_ON)
                 return r;

@@ -2,9 +2,9 @@
 /* vfctl show: all about one PF, VF or lease. */
 
 #include "cli/client.h"
+#include "cli/device.h"
 #include "cli/evidence.h"
 #include "cli/options.h"
-#include "cli/records.h"
 #include "cli/table.h"
 #include "cli/times.h"
 #include "common/address.h"
@@ -75,6 +75,8 @@ static int print_vf(json_t *all, json_t *v) {
         if (f.lease)
                 print_text("  lease:     %s, tenant %s, VM %s\n", f.lease, f.tenant ? f.tenant : "-",
                            f.vm ? f.vm : "-");
+        if (f.reserved)
+                print_text("  reserved:  for %s\n", f.reserved);
         int r = print_holders(f.holders);
         if (r != 0)
                 return r;
@@ -93,6 +95,18 @@ static int print_vf(json_t *all, json_t *v) {
         return e ? print_evidence(e) : 0;
 }
 
+/* What a policy can select the PF by, as far as it is known. */
+static void print_identity(const struct pf_record *p) {
+        if (p->slot[0])
+                print_text("  slot:      %s\n", p->slot);
+        if (p->serial[0])
+                print_text("  serial:    %s\n", p->serial);
+        if (p->mac[0])
+                print_text("  mac:       %s\n", p->mac);
+        if (p->link_mbps > 0)
+                printf("  speed:     %lld Mbit/s\n", (long long) p->link_mbps);
+}
+
 static int print_pf(json_t *all, json_t *v) {
         struct pf_record p = { 0 };
 
@@ -103,8 +117,17 @@ static int print_pf(json_t *all, json_t *v) {
                    p.device, p.class);
         print_text("  driver:    %s%s%s\n", p.driver[0] ? p.driver : "none",
                    p.netdev[0] ? ", interface " : "", p.netdev);
+        print_identity(&p);
         print_text("  pool:      %s\n", p.pool ? p.pool : "none");
-        printf("  VFs:       %lld of %lld\n", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.whole)
+                printf("  VFs:       none, the function itself is handed out\n");
+        else
+                printf("  VFs:       %lld of %lld\n", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.pending_vfs > 0)
+                printf("  pending:   %lld VFs, when the last lease of the PF ends\n",
+                       (long long) p.pending_vfs);
+        if (p.drained)
+                print_text("  drained:   no new leases%s%s\n", p.drain_reason[0] ? ": " : "", p.drain_reason);
         if (p.stuck)
                 printf("  state:     %sstuck%s\n", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD));
         print_reason(p.reason, NULL, NULL);
@@ -113,34 +136,68 @@ static int print_pf(json_t *all, json_t *v) {
         return 0;
 }
 
+static int print_lease_vfs(const struct lease_record *l) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(l->devices, i, e) {
+                struct leased_vf_record d = { 0 };
+
+                if (record_leased_vf(e, &d) < 0)
+                        return EXIT_FAILED;
+                _cleanup_free_ char *attributes = attributes_text(&d.attributes);
+                print_text("  %-10s %s of PF %s, pool %s%s%s\n", i == 0 ? "VFs:" : "", d.address, d.pf,
+                           d.pool, attributes[0] ? ": " : "", attributes);
+        }
+        return 0;
+}
+
+/* Until when, and what stands against that. */
+static void print_lease_time(const struct lease_record *l) {
+        if (l->pid > 0)
+                printf("  lasts:     as long as process %lld\n", (long long) l->pid);
+        else
+                printf("  lasts:     until it is released\n");
+        if (l->ending)
+                printf("  state:     ending, waits for its VFs\n");
+        printf("  since:     %s\n", TIME_STR(l->created));
+        if (l->expires > 0)
+                print_text("  expires:   %s, unless 'vfctl renew %s'\n", TIME_STR(l->expires), l->id);
+        if (!l->over_policy)
+                return;
+        enum reason r = reason_from_name(l->over_policy);
+        printf("  %sover policy%s: ", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD));
+        print_text("%s; it stays, but is not renewed\n",
+                   r != REASON_NONE ? reason_sentence(r) : l->over_policy);
+}
+
 static int print_lease(json_t *all, json_t *v) {
+        _cleanup_free_ char *pools = NULL;
         struct lease_record l = { 0 };
         json_t *e;
         size_t i;
 
-        if (record_lease(v, &l) < 0)
+        if (record_lease(v, &l) < 0 || record_strings(l.pools, "pools", ", ", &pools) < 0)
                 return EXIT_FAILED;
         print_text("lease %s\n", l.id);
         print_text("  tenant:    %s\n", l.tenant);
-        print_text("  pool:      %s\n", l.pool);
+        print_text("  %s     %s\n", json_array_size(l.pools) == 1 ? "pool: " : "pools:", pools);
         print_text("  VM:        %s\n", l.vm);
+        if (strcmp(l.group, l.vm) != 0 || l.anti_affinity)
+                print_text("  group:     %s%s\n", l.group,
+                           l.anti_affinity ? ", every VF on a PF of its own" : "");
         print_text("  hand-off:  %s\n", l.hand_off);
         printf("  asked by:  uid %lld\n", (long long) l.uid);
-        if (l.pid > 0)
-                printf("  lasts:     as long as process %lld\n", (long long) l.pid);
-        else
-                printf("  lasts:     until it is released\n");
-        if (l.ending)
-                printf("  state:     ending, waits for its VFs\n");
-        printf("  since:     %s\n", TIME_STR(l.created));
+        print_lease_time(&l);
         json_array_foreach(l.unsafe, i, e) {
                 const char *name;
 
                 if (record_string(e, "unsafe", &name) < 0)
                         return EXIT_FAILED;
-                print_text("  %sunsafe%s:    %s\n", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD), name);
+                printf("  %sunsafe%s:    ", colour_on(COLOUR_BAD), colour_off(COLOUR_BAD));
+                print_text("%s\n", name);
         }
-        return 0;
+        return print_lease_vfs(&l);
 }
 
 /* Moves the elements of reply[key] to o[key]. 0 or an exit code. */
@@ -191,12 +248,6 @@ static int find_evidence(struct client *c, const char *address, json_t *o) {
         return 0;
 }
 
-static int no_such(enum reason reason, const char *what) {
-        print_error("refused: %s: %s (%s)", what, reason_sentence(reason), reason_name(reason));
-        print_hint("%s", reason_hint(reason));
-        return EX_NOPERM;
-}
-
 static int find_pf(struct client *c, const char *address, json_t *o) {
         _cleanup_json_ json_t *reply = NULL;
         json_t *pfs, *e, *found = NULL;
@@ -214,7 +265,7 @@ static int find_pf(struct client *c, const char *address, json_t *o) {
                         found = e;
         }
         if (!found)
-                return no_such(REASON_NO_SUCH_DEVICE, address);
+                return refuse(address, REASON_NO_SUCH_DEVICE);
         json_t *one = json_pack("[O]", found);
         if (!one || json_object_set_new(o, "pfs", one) < 0)
                 out_of_memory();
@@ -233,7 +284,7 @@ static int find_lease(struct client *c, const char *id, json_t *o) {
                 return r;
         json_t *leases = json_object_get(o, "leases");
         if (json_array_size(leases) == 0)
-                return no_such(REASON_NO_SUCH_LEASE, id);
+                return refuse(id, REASON_NO_SUCH_LEASE);
         json_t *vfs = json_object_get(json_array_get(leases, 0), "vfs");
         json_array_foreach(vfs, i, e) {
                 if (record_string(e, "vfs", &address) < 0)

@@ -63,7 +63,32 @@ static int print_problems(const struct status_record *s) {
         return 0;
 }
 
-static int print_status(const struct status_record *s) {
+/* How many elements of a listing say so; -1 if this user may not ask. */
+static int64_t count_members(struct client *c, const char *method, const char *key, const char *member) {
+        _cleanup_json_ json_t *reply = NULL;
+        _cleanup_free_ char *error = NULL;
+        json_t *list, *e;
+        int64_t n = 0;
+        size_t i;
+
+        if (client_try(c, method, NULL, &reply, &error) != 0 || error ||
+            !json_is_array(list = json_object_get(reply, key)))
+                return -1;
+        json_array_foreach(list, i, e) {
+                json_t *v = json_object_get(e, member);
+
+                n += json_is_true(v) || json_is_string(v);
+        }
+        return n;
+}
+
+static void print_count(int64_t n, const char *what) {
+        if (n > 0)
+                printf(" (%s%lld %s%s)", colour_on(COLOUR_BUSY), (long long) n, what,
+                       colour_off(COLOUR_BUSY));
+}
+
+static int print_status(struct client *c, const struct status_record *s) {
         print_text("vfctld %s: %s\n", s->version, s->ready ? "ready" : "not ready");
         int r = print_policy(s);
 
@@ -74,9 +99,13 @@ static int print_status(const struct status_record *s) {
                                  : s->can_fd              ? "fd"
                                  : s->can_node            ? "node"
                                                           : "none");
-        printf("PFs:      %lld\nVFs:      %lld", (long long) s->pfs, (long long) s->vfs);
+        printf("PFs:      %lld", (long long) s->pfs);
+        print_count(count_members(c, "ListPFs", "pfs", "drained"), "drained");
+        printf("\nVFs:      %lld", (long long) s->vfs);
         print_states(s->vf_states);
-        printf("\nleases:   %lld\n", (long long) s->leases);
+        printf("\nleases:   %lld", (long long) s->leases);
+        print_count(count_members(c, "ListLeases", "leases", "over_policy"), "over policy");
+        putchar('\n');
         return print_problems(s);
 }
 
@@ -97,7 +126,7 @@ int verb_status(struct cli *cli, const struct verb *verb, int argc, char **argv)
                 return EXIT_FAILED;
         if (cli->json)
                 print_json(reply);
-        else if ((r = print_status(&s)) != 0)
+        else if ((r = print_status(&c, &s)) != 0)
                 return r;
         return s.ready && s.policy_valid && json_array_size(s.problems) == 0 ? 0 : EXIT_FAILED;
 }

@@ -2,41 +2,37 @@
 /* Asks for a lease and reads the answer, descriptors included. */
 
 #include "cli/lease.h"
-#include "cli/options.h"
-#include "cli/records.h"
 #include "cli/table.h"
 #include "common/address.h"
-#include "common/text.h"
 
+#include <errno.h>
 #include <string.h>
 
-int lease_ask_check(const struct verb *verb, const struct lease_ask *ask) {
-        const struct {
-                const char *option, *value;
-        } names[] = { { "tenant", ask->tenant }, { "pool", ask->pool }, { "vm", ask->vm } };
+size_t lease_options(struct lease_ask *ask, struct option ret[LEASE_OPTIONS]) {
+        size_t n = ask_options(&ask->what, ret);
 
-        FOREACH_ARRAY(n, names, ARRAY_SIZE(names)) {
-                if (!n->value)
-                        return usage_error(verb, "needs --%s", n->option);
-                if (!name_is_valid(n->value))
-                        return usage_error(verb,
-                                           "--%s: '%s' is no name (1 to %d letters, digits, '.', '_', '-')",
-                                           n->option, n->value, NAME_MAX_LEN);
-        }
-        if (ask->count < 1 || ask->count > ACQUIRE_COUNT_MAX)
-                return usage_error(verb, "--count must be from 1 to %u", ACQUIRE_COUNT_MAX);
+        ret[n++] = (struct option){ "wait",      0,
+                                    "SECONDS",   "wait in line for VFs (60 s), not refused",
+                                    OPTION_WAIT, &ask->wait };
+        ret[n++] = (struct option){ "keep",      0,         NULL, "the same VFs for the VM's next start",
+                                    OPTION_FLAG, &ask->keep };
+        return n;
+}
+
+int lease_ask_check(const struct verb *verb, struct lease_ask *ask) {
+        if (ask->wait.given && !ask->wait.limited)
+                ask->wait.seconds = WAIT_DEFAULT_SECONDS;
         if (ask->memory > INT64_MAX)
                 return usage_error(verb, "--memory is too large");
-        return 0;
+        return ask_check(verb, &ask->what);
 }
 
 static json_t *ask_to_json(const struct lease_ask *ask) {
         json_t *o = new_object();
 
-        put_text(o, "tenant", ask->tenant);
-        put_text(o, "pool", ask->pool);
-        put_text(o, "vm", ask->vm);
-        put_int(o, "count", (int64_t) ask->count);
+        ask_put(&ask->what, true, o);
+        put_int(o, "wait", ask->wait.given ? (int64_t) ask->wait.seconds : -1);
+        put_flag(o, "keep", ask->keep);
         put_text(o, "hand_off", hand_off_to_string(ask->hand_off));
         put_text(o, "lifetime", ask->kept ? "kept" : "process");
         put_int(o, "pid", ask->pid);
@@ -52,6 +48,20 @@ static int bad_devices(const char *what) {
         return EXIT_FAILED;
 }
 
+int lease_find_device(const struct lease_got *l, const char *address, struct leased_vf_record *ret) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(l->leased, i, e) {
+                if (record_leased_vf(e, ret) < 0)
+                        return -EPROTO;
+                if (strcmp(ret->address, address) == 0)
+                        return 0;
+        }
+        bad_devices("it says nothing of one of its devices");
+        return -EPROTO;
+}
+
 /* An index of the reply as a descriptor; each is used once. */
 static int fd_at(const struct lease_got *l, int64_t index, bool used[MESSAGE_FDS_MAX], int *ret) {
         if (index < 0 || (uint64_t) index >= l->n_fds || used[index])
@@ -64,6 +74,7 @@ static int fd_at(const struct lease_got *l, int64_t index, bool used[MESSAGE_FDS
 static int read_device(struct lease_got *l, json_t *v, bool used[MESSAGE_FDS_MAX]) {
         struct vmm_device *d = l->devices + l->n_devices++;
         struct device_record rec = { 0 };
+        struct leased_vf_record more = { 0 };
         struct address a;
         int r;
 
@@ -72,6 +83,8 @@ static int read_device(struct lease_got *l, json_t *v, bool used[MESSAGE_FDS_MAX
         /* It goes into command lines: nothing but an address may. */
         if (address_parse(rec.address, &a) < 0)
                 return bad_devices("a device has no PCI address");
+        if (lease_find_device(l, rec.address, &more) < 0)
+                return EXIT_FAILED;
         *d = (struct vmm_device){ .address = rec.address, .group = -1, .device_fd = -1, .iommufd_fd = -1 };
         if (rec.group >= 0 && rec.group <= INT32_MAX)
                 d->group = (int) rec.group;
@@ -94,11 +107,12 @@ static int read_lease(struct lease_got *l, const struct lease_ask *ask) {
             record_array(l->reply, "devices", &devices) < 0)
                 return EXIT_FAILED;
         l->id = lease.id;
+        l->leased = lease.devices;
         l->hand_off = hand_off_from_string(lease.hand_off);
         if (l->hand_off == _HAND_OFF_MAX || l->hand_off == HAND_OFF_AUTO ||
             (ask->hand_off != HAND_OFF_AUTO && l->hand_off != ask->hand_off))
                 return bad_devices("the hand-off is another than asked for");
-        if (json_array_size(devices) != ask->count)
+        if (json_array_size(devices) != ask->what.total)
                 return bad_devices("the number of devices is another than asked for");
         json_array_foreach(devices, i, e)
                 if ((r = read_device(l, e, used)) != 0)
@@ -108,6 +122,7 @@ static int read_lease(struct lease_got *l, const struct lease_ask *ask) {
 
 int lease_acquire(struct client *c, const struct lease_ask *ask, struct lease_got *ret) {
         ret->n_fds = ARRAY_SIZE(ret->fds);
+        c->patience = ask->wait.given ? "waiting in line for VFs; Ctrl-C leaves it" : NULL;
         int r = client_call_fds(c, "Acquire", ask_to_json(ask), &ret->reply, ret->fds, &ret->n_fds);
 
         if (!ret->reply)

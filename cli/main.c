@@ -14,20 +14,35 @@
 static const struct verb verbs[] = {
         { "status", "", "Show the health of vfctld and what keeps it from its work", "  vfctl status\n",
           verb_status },
-        { "list", "[pfs|vfs|leases|pools|tenants]", "List PFs, VFs (default), leases, pools or tenants",
+        { "list", "[pfs|vfs|leases|reservations|pools|tenants]",
+          "List PFs, VFs (default), leases, reservations, pools, tenants",
           "  vfctl list vfs --pool net --state ready\n", verb_list },
         { "show", "ADDRESS|LEASE", "Show all about one PF, VF or lease", "  vfctl show 0000:01:10.0\n",
           verb_show },
         { "plan", "", "Show what the policy would change", "  vfctl plan\n", verb_plan },
         { "apply", "", "Carry the plan out", "  vfctl apply --destructive\n", verb_apply },
-        { "acquire", "--tenant TENANT --pool POOL --vm VM", "Lease VFs by their device nodes, until released",
-          "  vfctl acquire --tenant red --pool net --vm web1 --user qemu\n", verb_acquire },
-        { "run", "--tenant TENANT --pool POOL --vm VM -- VMM ARGUMENTS…",
+        { "acquire", "--tenant TENANT --vm VM --pool POOL…",
+          "Lease VFs by their device nodes, until released",
+          "  vfctl acquire --tenant red --pool net --vm web1 --user qemu\n"
+          "  vfctl acquire --tenant red --vm db1 --pool net:2,vlan=100 --pool disk --wait\n",
+          verb_acquire },
+        { "run", "--tenant TENANT --vm VM --pool POOL… -- VMM ARGUMENTS…",
           "Lease VFs and become the VMM that uses them",
           "  vfctl run --tenant red --pool net --vm web1 -- \\\n"
-          "      qemu-system-x86_64 -accel kvm -m 2G disk.qcow2\n",
+          "      qemu-system-x86_64 -accel kvm -m 2G disk.qcow2\n"
+          "  vfctl run --tenant red --vm db1 --pool net:2 --pool disk --wait=300 -- \\\n"
+          "      qemu-system-x86_64 -accel kvm -m 8G disk.qcow2\n",
           verb_run },
         { "release", "LEASE…", "End leases", "  vfctl release 6d0f2a1b9c3e4875\n", verb_release },
+        { "renew", "LEASE…", "Have leases last another maximum time from now on",
+          "  vfctl renew 6d0f2a1b9c3e4875\n", verb_renew },
+        { "reserve", "--tenant TENANT --vm VM --pool POOL…", "Promise VFs to a VM before it starts",
+          "  vfctl reserve --tenant red --vm db1 --pool net:2 --pool disk\n", verb_reserve },
+        { "unreserve", "--tenant TENANT --vm VM", "Take the promise back",
+          "  vfctl unreserve --tenant red --vm db1\n", verb_unreserve },
+        { "drain", "PF", "Keep new leases off a PF, and wait until its last one ends",
+          "  vfctl drain 0000:01:00.0 --reason 'new firmware' --wait\n", verb_drain },
+        { "undrain", "PF", "Let a PF be leased again", "  vfctl undrain 0000:01:00.0\n", verb_undrain },
         { "quarantine", "ADDRESS --reason TEXT", "Take a VF out of use",
           "  vfctl quarantine 0000:01:10.0 --reason 'ticket 4711'\n", verb_quarantine },
         { "clear", "ADDRESS", "Give a quarantined VF another chance",
@@ -35,8 +50,10 @@ static const struct verb verbs[] = {
         { "rescan", "", "Have vfctld read the hardware again", "  vfctl rescan\n", verb_rescan },
         { "reload", "", "Have vfctld read the policy again", "  vfctl reload\n", verb_reload },
         { "monitor", "", "Show events as they happen", "  vfctl monitor --json\n", verb_monitor },
-        { "policy", "check [FILE|DIRECTORY…]", "Check policy files, without the daemon",
-          "  vfctl policy check /etc/vfctl\n", verb_policy },
+        { "policy", "check|explain [FILE|DIRECTORY…]", "Check policy files, explain what a tenant may have",
+          "  vfctl policy check --strict /etc/vfctl\n"
+          "  vfctl policy explain --tenant red --pool net\n",
+          verb_policy },
 };
 
 static void print_help(FILE *f) {

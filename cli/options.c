@@ -81,6 +81,26 @@ static int unknown_option(const struct parser *p, const char *name) {
                            near ? near : "", near ? "?" : "");
 }
 
+static int list_add(const struct parser *p, const struct option *o, const char *value) {
+        struct option_list *list = o->ret;
+
+        if (list->n == ARRAY_SIZE(list->items))
+                return usage_error(p->verb, "--%s more than %zu times", o->name, ARRAY_SIZE(list->items));
+        list->items[list->n++] = value;
+        return OPTIONS_GO_ON;
+}
+
+static int wait_set(const struct parser *p, const struct option *o, const char *value) {
+        struct option_wait *wait = o->ret;
+
+        wait->given = true;
+        wait->limited = value;
+        if (value && (parse_u64(value, 10, &wait->seconds) < 0 || wait->seconds > WAIT_MAX_SECONDS))
+                return usage_error(p->verb, "--%s: '%s' is no number of seconds (0 to %u)", o->name, value,
+                                   WAIT_MAX_SECONDS);
+        return OPTIONS_GO_ON;
+}
+
 static int option_set(const struct parser *p, const struct option *o, const char *value) {
         int r = 0;
 
@@ -97,6 +117,10 @@ static int option_set(const struct parser *p, const struct option *o, const char
         case OPTION_SIZE:
                 r = parse_size(value, o->ret);
                 break;
+        case OPTION_LIST:
+                return list_add(p, o, value);
+        case OPTION_WAIT:
+                return wait_set(p, o, value);
         }
         if (r < 0)
                 return usage_error(p->verb, "--%s: '%s' is not a %s", o->name, value,
@@ -121,9 +145,15 @@ static int parse_one(struct parser *p, int argc, char **argv, int *i) {
                                      : usage_error(p->verb, "there is no option %s", arg);
         if (!found->value && equals)
                 return usage_error(p->verb, "--%s takes no value", found->name);
-        if (found->value && !equals && *i + 1 >= argc)
+        /* nothing else that may follow is a number */
+        if (found->kind == OPTION_WAIT && !equals && *i + 1 < argc && argv[*i + 1][0] &&
+            !argv[*i + 1][strspn(argv[*i + 1], "0123456789")])
+                return usage_error(p->verb, "--%s: write --%s=%s", found->name, found->name, argv[*i + 1]);
+        if (equals || !found->value || found->kind == OPTION_WAIT)
+                return option_set(p, found, equals ? equals + 1 : NULL);
+        if (*i + 1 >= argc)
                 return usage_error(p->verb, "--%s needs a value (%s)", found->name, found->value);
-        return option_set(p, found, equals ? equals + 1 : found->value ? argv[++*i] : NULL);
+        return option_set(p, found, argv[++*i]);
 }
 
 static void print_options(const struct option *options, size_t n) {
@@ -133,10 +163,11 @@ static void print_options(const struct option *options, size_t n) {
 
                 if (o->letter)
                         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-                if (asprintf(&left, "%s--%s%s%s", letter, o->name, o->value ? " " : "",
-                             o->value ? o->value : "") < 0)
+                const char *between = !o->value ? "" : o->kind == OPTION_WAIT ? "[=" : " ";
+                if (asprintf(&left, "%s--%s%s%s%s", letter, o->name, between, o->value ? o->value : "",
+                             between[0] == '[' ? "]" : "") < 0)
                         left = NULL;
-                printf("  %-24s %s\n", left ? left : o->name, o->help);
+                printf("  %-25s %s\n", left ? left : o->name, o->help);
         }
 }
 

@@ -3,6 +3,7 @@
 /* Options of a verb as a table: it parses them and it is their help. */
 
 #include "cli/verb.h"
+#include "common/limits.h"
 
 #include <stdint.h>
 
@@ -11,6 +12,19 @@ enum option_kind {
         OPTION_TEXT,   /* const char **, borrowed from argv */
         OPTION_NUMBER, /* uint64_t * */
         OPTION_SIZE,   /* uint64_t *, bytes; "4G" */
+        OPTION_LIST,   /* struct option_list *, may be repeated */
+        OPTION_WAIT,   /* struct option_wait *; the value may be left out, and stands behind '=' only */
+};
+
+struct option_list {
+        const char *items[WANTS_MAX]; /* borrowed from argv */
+        size_t n;
+};
+
+struct option_wait {
+        bool given;
+        bool limited;     /* by seconds, which were given */
+        uint64_t seconds; /* left alone if they were not */
 };
 
 struct option {

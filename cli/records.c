@@ -3,6 +3,7 @@
 
 #include "cli/records.h"
 #include "cli/table.h"
+#include "common/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,15 +76,17 @@ int record_status(json_t *v, struct status_record *ret) {
 
 int record_pf(json_t *v, struct pf_record *ret) {
         READ("PF", TEXT(address), TEXT(driver), TEXT(netdev), TEXT(vendor), TEXT(device), TEXT(class),
-             TEXT(model), INT(numa_node), INT(total_vfs), INT(num_vfs), OPTIONAL_TEXT(pool), BOOL(stuck),
-             TEXT(reason));
+             TEXT(model), INT(numa_node), TEXT(slot), TEXT(serial), TEXT(mac), INT(link_mbps), INT(total_vfs),
+             INT(num_vfs), OPTIONAL_TEXT(pool), BOOL(whole), BOOL(stuck), BOOL(drained), TEXT(drain_reason),
+             INT(pending_vfs), TEXT(reason));
 }
 
 int record_vf(json_t *v, struct vf_record *ret) {
         READ("VF", TEXT(address), TEXT(pf), INT(index), OPTIONAL_TEXT(pool), TEXT(state), TEXT(reason),
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
              TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
-             ARRAY(holders), BOOL(condemned), INT(faults), OPTIONAL_TEXT(last_fault));
+             OPTIONAL_TEXT(reserved), ARRAY(holders), BOOL(condemned), INT(faults),
+             OPTIONAL_TEXT(last_fault));
 }
 
 int record_finding(json_t *v, struct finding_record *ret) {
@@ -106,16 +109,61 @@ int record_holder(json_t *v, struct holder_record *ret) {
 }
 
 int record_lease(json_t *v, struct lease_record *ret) {
-        READ("Lease", TEXT(id), TEXT(tenant), TEXT(pool), TEXT(vm), INT(uid), INT(pid), TEXT(hand_off),
-             INT(created), BOOL(ending), ARRAY(vfs), ARRAY(unsafe));
+        READ("Lease", TEXT(id), TEXT(tenant), ARRAY(pools), TEXT(vm), TEXT(group), BOOL(anti_affinity),
+             INT(uid), INT(pid), TEXT(hand_off), INT(created), INT(expires), BOOL(ending),
+             OPTIONAL_TEXT(over_policy), ARRAY(vfs), ARRAY(devices), ARRAY(unsafe));
+}
+
+/* A flag of three values. */
+static int read_tristate(json_t *v, const char *name, enum tristate *ret) {
+        json_t *member = json_object_get(v, name);
+
+        if (member && !json_is_null(member) && !json_is_boolean(member))
+                return bad_reply("Attributes", name);
+        *ret = !json_is_boolean(member) ? TRI_UNKNOWN : json_is_true(member) ? TRI_YES : TRI_NO;
+        return 0;
+}
+
+static int read_attributes(json_t *v, struct attributes_record *ret) {
+        *ret = (struct attributes_record){ .vlan = -1, .vlan_qos = -1, .min_tx_mbps = -1, .max_tx_mbps = -1 };
+        int r = read_tristate(v, "spoof_check", &ret->spoof_check);
+
+        if (r < 0 || (r = read_tristate(v, "trust", &ret->trust)) < 0)
+                return r;
+        READ("Attributes", OPTIONAL_TEXT(mac), OPTIONAL_INT(vlan), OPTIONAL_INT(vlan_qos),
+             OPTIONAL_TEXT(vlan_protocol), OPTIONAL_INT(min_tx_mbps), OPTIONAL_INT(max_tx_mbps),
+             OPTIONAL_TEXT(link_state));
+}
+
+static int read_leased_vf(json_t *v, struct leased_vf_record *ret) {
+        READ("LeasedVF", TEXT(address), TEXT(pf), TEXT(pool));
+}
+
+int record_leased_vf(json_t *v, struct leased_vf_record *ret) {
+        json_t *attributes;
+        int r = read_leased_vf(v, ret);
+
+        if (r < 0 || (r = record_object(v, "attributes", &attributes)) < 0)
+                return r;
+        return read_attributes(attributes, &ret->attributes);
+}
+
+int record_reservation(json_t *v, struct reservation_record *ret) {
+        READ("Reservation", TEXT(tenant), TEXT(vm), ARRAY(pools), INT(created), OPTIONAL_TEXT(lease),
+             ARRAY(devices));
+}
+
+int record_explanation(json_t *v, struct explanation_record *ret) {
+        READ("Explanation", TEXT(rule), TEXT(value), TEXT(why));
 }
 
 int record_pool(json_t *v, struct pool_record *ret) {
-        READ("Pool", TEXT(name), TEXT(class), INT(pfs), INT(vfs), INT(ready), INT(leased));
+        READ("Pool", TEXT(name), TEXT(class), TEXT(assign), TEXT(placement), INT(pfs), INT(vfs), INT(ready),
+             INT(leased), INT(reserved), INT(waiting));
 }
 
 int record_tenant(json_t *v, struct tenant_record *ret) {
-        READ("Tenant", TEXT(name), INT(memlock), ARRAY(pools));
+        READ("Tenant", TEXT(name), INT(memlock), INT(quota), INT(used), INT(max_lease), ARRAY(pools));
 }
 
 int record_tenant_pool(json_t *v, struct tenant_pool_record *ret) {
@@ -123,8 +171,8 @@ int record_tenant_pool(json_t *v, struct tenant_pool_record *ret) {
 }
 
 int record_step(json_t *v, struct step_record *ret) {
-        READ("Step", TEXT(kind), TEXT(address), INT(from), INT(to), BOOL(destructive), BOOL(blocked),
-             TEXT(reason), ARRAY(hits));
+        READ("Step", TEXT(kind), TEXT(address), INT(from), INT(to), TEXT(because), BOOL(destructive),
+             BOOL(blocked), BOOL(pending), TEXT(reason), ARRAY(hits));
 }
 
 int record_device(json_t *v, struct device_record *ret) {
@@ -157,6 +205,25 @@ int record_object(json_t *v, const char *key, json_t **ret) {
 int record_string(json_t *v, const char *what, const char **ret) {
         *ret = json_string_value(v);
         return *ret ? 0 : bad_reply("string", what);
+}
+
+int record_strings(json_t *array, const char *what, const char *separator, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        json_t *e;
+        size_t i;
+
+        if (text_append(&text, "%s", "") < 0)
+                out_of_memory();
+        json_array_foreach(array, i, e) {
+                const char *s;
+
+                if (record_string(e, what, &s) < 0)
+                        return -EPROTO;
+                if (text_append(&text, "%s%s", i > 0 ? separator : "", s) < 0)
+                        out_of_memory();
+        }
+        *ret = TAKE_PTR(text);
+        return 0;
 }
 
 void print_policy_error(FILE *f, const char *indent, const struct policy_error_record *e) {

@@ -5,6 +5,7 @@
  * Readers return 0, or -EPROTO after a message. Optional strings are NULL if the daemon sent none. */
 
 #include "common/json.h"
+#include "common/model.h"
 
 struct refusal_record {
         const char *reason, *message, *hint;
@@ -27,13 +28,14 @@ struct status_record {
         int64_t pfs, vfs, leases;
 };
 struct pf_record {
-        const char *address, *driver, *netdev, *vendor, *device, *class, *model, *pool, *reason;
-        int64_t numa_node, total_vfs, num_vfs;
-        bool stuck;
+        const char *address, *driver, *netdev, *vendor, *device, *class, *model, *pool, *reason, *slot,
+                        *serial, *mac, *drain_reason;
+        int64_t numa_node, total_vfs, num_vfs, link_mbps, pending_vfs;
+        bool whole, stuck, drained;
 };
 struct vf_record {
         const char *address, *pf, *pool, *state, *reason, *message, *hint, *driver, *group_type, *lease,
-                        *tenant, *vm;
+                        *tenant, *vm, *reserved;
         int64_t index, group, numa_node;
         bool isolated, condemned;
         const char *verdict, *last_fault;
@@ -58,29 +60,46 @@ struct holder_record {
         int64_t pid;
         const char *command;
 };
+struct attributes_record { /* NULL, -1 and TRI_UNKNOWN: not set */
+        const char *mac, *vlan_protocol, *link_state;
+        int64_t vlan, vlan_qos, min_tx_mbps, max_tx_mbps;
+        enum tristate spoof_check, trust;
+};
+struct leased_vf_record {
+        const char *address, *pf, *pool;
+        struct attributes_record attributes;
+};
 struct lease_record {
-        const char *id, *tenant, *pool, *vm, *hand_off;
-        int64_t uid, pid, created;
-        bool ending;
-        json_t *vfs, *unsafe;
+        const char *id, *tenant, *vm, *group, *hand_off, *over_policy;
+        int64_t uid, pid, created, expires;
+        bool anti_affinity, ending;
+        json_t *pools, *vfs, *devices, *unsafe;
+};
+struct reservation_record {
+        const char *tenant, *vm, *lease;
+        int64_t created;
+        json_t *pools, *devices;
 };
 struct pool_record {
-        const char *name, *class;
-        int64_t pfs, vfs, ready, leased;
+        const char *name, *class, *assign, *placement;
+        int64_t pfs, vfs, ready, leased, reserved, waiting;
 };
 struct tenant_record {
         const char *name;
-        int64_t memlock;
+        int64_t memlock, quota, used, max_lease;
         json_t *pools;
+};
+struct explanation_record {
+        const char *rule, *value, *why;
 };
 struct tenant_pool_record {
         const char *pool;
         int64_t quota, used;
 };
 struct step_record {
-        const char *kind, *address, *reason;
+        const char *kind, *address, *because, *reason;
         int64_t from, to;
-        bool destructive, blocked;
+        bool destructive, blocked, pending;
         json_t *hits;
 };
 struct device_record {
@@ -109,6 +128,9 @@ int record_hop(json_t *v, struct hop_record *ret);
 int record_evidence(json_t *v, struct evidence_record *ret);
 int record_holder(json_t *v, struct holder_record *ret);
 int record_lease(json_t *v, struct lease_record *ret);
+int record_leased_vf(json_t *v, struct leased_vf_record *ret);
+int record_reservation(json_t *v, struct reservation_record *ret);
+int record_explanation(json_t *v, struct explanation_record *ret);
 int record_pool(json_t *v, struct pool_record *ret);
 int record_tenant(json_t *v, struct tenant_record *ret);
 int record_tenant_pool(json_t *v, struct tenant_pool_record *ret);
@@ -122,6 +144,8 @@ int record_array(json_t *v, const char *key, json_t **ret);
 int record_object(json_t *v, const char *key, json_t **ret);
 /* An element that must be a string. */
 int record_string(json_t *v, const char *what, const char **ret);
+/* An array of strings joined by a separator; *ret is the caller's, "" for an empty one. */
+int record_strings(json_t *array, const char *what, const char *separator, char **ret);
 
 /* "file:line:column: path: message", without what is unknown. */
 void print_policy_error(FILE *f, const char *indent, const struct policy_error_record *e);

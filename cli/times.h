@@ -24,4 +24,22 @@ static inline const char *time_format(int64_t usec, int fraction, char buf[TIME_
         return buf;
 }
 
-#define TIME_STR(usec) time_format(usec, 0, (char[TIME_STR_MAX]){ 0 })
+/* "8h", "90s": in the largest unit that divides it; "-" for 0. Returns buf. */
+static inline const char *duration_format(int64_t seconds, char buf[TIME_STR_MAX]) {
+        const long long s = seconds;
+
+        if (s <= 0)
+                snprintf(buf, TIME_STR_MAX, "-");
+        else if (s % 86400 == 0)
+                snprintf(buf, TIME_STR_MAX, "%lldd", s / 86400);
+        else if (s % 3600 == 0)
+                snprintf(buf, TIME_STR_MAX, "%lldh", s / 3600);
+        else if (s % 60 == 0)
+                snprintf(buf, TIME_STR_MAX, "%lldmin", s / 60);
+        else
+                snprintf(buf, TIME_STR_MAX, "%llds", s);
+        return buf;
+}
+
+#define DURATION_STR(seconds) duration_format(seconds, (char[TIME_STR_MAX]){ 0 })
+#define TIME_STR(usec)        time_format(usec, 0, (char[TIME_STR_MAX]){ 0 })

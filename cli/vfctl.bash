@@ -10,6 +10,14 @@ _vfctl_names() {
                 awk '$1 ~ /^[A-Za-z0-9._:-]+$/ && $1 != "-" { print $1 }' | sort -u
 }
 
+_vfctl_nodes() {
+        local node
+
+        for node in /sys/devices/system/node/node[0-9]*; do
+                [[ -d $node ]] && printf '%s\n' "${node##*/node}"
+        done
+}
+
 # Completes words that have colons, such as PCI addresses.
 _vfctl_reply() {
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
@@ -33,11 +41,12 @@ _vfctl_option_value() {
         --pf) _vfctl_reply "$(_vfctl_names pfs)" ;;
         --pool) _vfctl_reply "$(_vfctl_names pools)" ;;
         --tenant) _vfctl_reply "$(_vfctl_names tenants)" ;;
+        --numa-node) mapfile -t COMPREPLY < <(compgen -W "$(_vfctl_nodes)" -- "$cur") ;;
         --state) _vfctl_reply "absent unmanaged unbound bound ready leasing leased reclaiming quarantined stuck" ;;
         --hand-off) _vfctl_reply "auto fd node" ;;
         --pid) mapfile -t COMPREPLY < <(compgen -W "$(command ps -eo pid= 2>/dev/null)" -- "$cur") ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-        --vm | --count | --memory | --reason) ;;
+        --vm | --count | --memory | --reason | --mac | --vlan | --min-tx-mbps | --max-tx-mbps | --group) ;;
         *) return 1 ;;
         esac
 }
@@ -45,13 +54,17 @@ _vfctl_option_value() {
 _vfctl() {
         local cur prev words=("${COMP_WORDS[@]}") cword=$COMP_CWORD verb='' verb_at=0 i _vfctl_socket=''
         local global='--socket --json --no-legend --no-color --help'
+        # bash-completion splits at '=', so --wait=SECONDS completes up to there
         local -A options=(
-                [status]='' [list]='--pf --pool --state' [show]='' [plan]='' [apply]='--destructive'
-                [acquire]='--tenant --pool --vm --count --pid --user --memory'
-                [run]='--tenant --pool --vm --count --hand-off --memory --verbose'
-                [release]='' [quarantine]='--reason' [clear]='--reason' [rescan]='' [reload]='' [monitor]='' [policy]=''
+                [status]='' [list]='--pf --pool --state' [show]='' [plan]='' [apply]='--destructive --no-later'
+                [acquire]='--tenant --vm --pool --count --mac --vlan --min-tx-mbps --max-tx-mbps --group --anti-affinity --affinity --numa-node --wait --keep --pid --user --memory'
+                [run]='--tenant --vm --pool --count --mac --vlan --min-tx-mbps --max-tx-mbps --group --anti-affinity --affinity --numa-node --wait --keep --hand-off --memory --verbose'
+                [reserve]='--tenant --vm --pool --count --mac --vlan --min-tx-mbps --max-tx-mbps --group --anti-affinity --affinity --numa-node'
+                [unreserve]='--tenant --vm' [release]='' [renew]='' [drain]='--reason --wait' [undrain]=''
+                [quarantine]='--reason' [clear]='--reason' [rescan]='' [reload]='' [monitor]=''
+                [policy]='--strict --tenant --pool'
         )
-        local verbs='status list show plan apply acquire run release quarantine clear rescan reload monitor policy'
+        local verbs='status list show plan apply acquire run release renew reserve unreserve drain undrain quarantine clear rescan reload monitor policy'
 
         COMPREPLY=()
         # without this, the colons of PCI addresses split words
@@ -79,15 +92,16 @@ _vfctl() {
         fi
         case $verb in
         '') mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur") ;;
-        list) ((cword == verb_at + 1)) && _vfctl_reply "pfs vfs leases pools tenants" ;;
+        list) ((cword == verb_at + 1)) && _vfctl_reply "pfs vfs leases reservations pools tenants" ;;
         show) _vfctl_reply "$(_vfctl_names pfs) $(_vfctl_names vfs) $(_vfctl_names leases)" ;;
-        release) _vfctl_reply "$(_vfctl_names leases)" ;;
+        release | renew) _vfctl_reply "$(_vfctl_names leases)" ;;
+        drain | undrain) _vfctl_reply "$(_vfctl_names pfs)" ;;
         quarantine) _vfctl_reply "$(_vfctl_names vfs)" ;;
         clear) _vfctl_reply "$(_vfctl_names vfs --state quarantined)" ;;
         run) mapfile -t COMPREPLY < <(compgen -W "--" -- "$cur") ;;
         policy)
                 if ((cword == verb_at + 1)); then
-                        _vfctl_reply check
+                        _vfctl_reply "check explain"
                 else
                         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 fi

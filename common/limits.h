@@ -17,12 +17,21 @@
 #define MESSAGE_FDS_MAX   64U /* file descriptors of one message */
 #define ACQUIRE_COUNT_MAX 32U /* VFs of one request; two fds each must fit MESSAGE_FDS_MAX */
 
+#define WANTS_MAX        8U     /* pools of one request */
+#define WAIT_MAX_SECONDS 86400U /* how long a request may wait for VFs */
+
 /* Policy files */
 #define POLICY_FILE_MAX   (4U * 1024U * 1024U) /* bytes */
 #define POLICY_FILES_MAX  256U
 #define POLICY_ERRORS_MAX 1000U /* then one more that says so; each is located by scanning the file */
 
+#define LEASE_SECONDS_MAX (10ULL * 365 * 86400) /* "max_lease" */
+#define MAC_PREFIX_MIN    8U /* bits of "macs": the first byte is fixed, so group addresses are never in it */
+
 /* Hardware */
+#define MSIX_MAX       2048U  /* vectors of one function (PCIe 7.7.2.2, Table Size) */
 #define VFS_PER_PF_MAX 65535U /* TotalVFs is 16 bits wide (PCIe 9.3.3.5) */
 #define DRIVER_MAX     64U    /* bytes of a driver name, NUL included */
+#define SLOT_MAX       32U    /* bytes of a physical slot's name, NUL included */
+#define SERIAL_MAX     64U    /* bytes of a serial number, NUL included */
 #define IFNAME_MAX     16U    /* IFNAMSIZ */

@@ -54,6 +54,13 @@ const char *backend_to_string(enum backend b) {
         return (unsigned) b < _BACKEND_MAX ? backends[b] : "unknown";
 }
 
+bool driver_is_vfio(const char *driver) {
+        size_t n = strlen(driver);
+
+        return strcmp(driver, "vfio-pci") == 0 || (n > 9 && (strcmp(driver + n - 9, "_vfio_pci") == 0 ||
+                                                             strcmp(driver + n - 9, "-vfio-pci") == 0));
+}
+
 struct vf *vf_free(struct vf *vf) {
         free(vf);
         return NULL;

@@ -7,6 +7,7 @@
  * (vf_enter() in daemon/vf.c). Strings are bounded copies of what the kernel said. */
 
 #include "common/address.h"
+#include "common/attributes.h"
 #include "common/limits.h"
 #include "common/reason.h"
 
@@ -110,9 +111,20 @@ struct pf {
         struct address address;
         char driver[DRIVER_MAX];
         char netdev[IFNAME_MAX]; /* first network interface, "" if none */
-        uint16_t vendor, device;
-        uint32_t class;     /* 24 bits: base class, subclass, interface */
-        int numa_node;      /* -1 unknown */
+        uint16_t vendor, device, subsystem_vendor, subsystem_device;
+        uint32_t class;      /* 24 bits: base class, subclass, interface */
+        int numa_node;       /* -1 unknown */
+        char slot[SLOT_MAX]; /* physical slot as firmware names it, "" if unknown */
+        bool whole;          /* a function of its own right: n_vfs is 1 and its "VF" is the function itself */
+
+        /* Facts that only a worker can read; valid once `identified`. */
+        bool identified;
+        char serial[SERIAL_MAX]; /* of the VPD, "" if none */
+        char dsn[24];            /* Device Serial Number capability, "00-1b-21-ff-ff-64-8c-12", "" if none */
+        struct mac mac;          /* permanent address of netdev, zero if none */
+        uint32_t link_mbps;      /* 0 unknown */
+        unsigned vf_total_msix;  /* sriov_vf_total_msix, 0: the driver cannot distribute vectors */
+
         unsigned total_vfs; /* sriov_totalvfs */
         unsigned num_vfs;   /* sriov_numvfs */
         bool autoprobe;     /* sriov_drivers_autoprobe */
@@ -124,7 +136,9 @@ struct pf {
         /* owned by the daemon */
         int pool;                /* index into policy->pools, -1 if no pool claims it */
         bool stuck;              /* a worker hangs on it */
+        bool drained;            /* an administrator keeps new leases off it */
         enum reason reason;      /* why its VFs are not as the policy wants, or none */
+        unsigned pending_vfs;    /* a VF count that was asked for while VFs were leased, 0 none */
         unsigned failed_num_vfs; /* a VF count that was tried and refused; not tried again by itself, 0 none
                                   */
 };
@@ -137,24 +151,52 @@ struct inventory {
         bool can_node;      /* node hand-off possible */
 };
 
+/* A VF as somebody has it, or is promised it. */
+struct leased_vf {
+        struct address address;
+        struct address pf;
+        uint8_t pool;                    /* index into lease.pools */
+        struct vf_attributes attributes; /* what it is told before it is handed over */
+};
+
 struct lease {       /* strings are bounded copies */
         char id[17]; /* 16 hex digits */
         char tenant[NAME_MAX_LEN + 1];
-        char pool[NAME_MAX_LEN + 1];
+        char pools[WANTS_MAX][NAME_MAX_LEN + 1];
+        size_t n_pools;
         char vm[NAME_MAX_LEN + 1];
+        char group[NAME_MAX_LEN +
+                   1];          /* VMs of one tenant that are placed together or apart; default the VM */
+        bool apart;             /* its VFs and those of its group are on different PFs */
         uid_t uid;              /* who asked */
         pid_t pid;              /* whose life it is tied to, 0 if kept until released */
         uint64_t pid_start;     /* start time of pid in clock ticks since boot (proc(5) field 22) */
-        enum hand_off hand_off; /* FD or NODE */
+        enum hand_off hand_off; /* FD or NODE; AUTO: a promise, nothing was handed over */
         uint64_t created_usec;  /* CLOCK_REALTIME */
-        struct address vfs[ACQUIRE_COUNT_MAX];
+        uint64_t expires_usec;  /* CLOCK_REALTIME, 0: never */
+        struct leased_vf vfs[ACQUIRE_COUNT_MAX];
         size_t n_vfs;
         bool ending; /* released or its owner died; waits for its VFs */
 };
 
-struct request {
-        const char *tenant, *pool, *vm;
+/* VFs of one pool. */
+struct want {
+        const char *pool;
         unsigned count; /* 1..ACQUIRE_COUNT_MAX */
+        struct vf_attributes
+                        chosen; /* of .set only ATTR_MAC (count 1), ATTR_VLAN, ATTR_MIN_TX, ATTR_MAX_TX */
+};
+
+#define NUMA_NODE_ANY (-2)
+
+struct request {
+        const char *tenant, *vm;
+        const char *group; /* NULL: the VM is a group of its own */
+        struct want wants[WANTS_MAX];
+        size_t n_wants;
+        bool apart;    /* anti-affinity: every VF of the group on a PF of its own */
+        bool together; /* affinity: all VFs of one pool and of the group on one PF */
+        int numa_node; /* of the VM, NUMA_NODE_ANY if not said */
         enum hand_off hand_off;
         uint64_t memory; /* bytes of guest memory the VMM will lock, 0 unknown */
 };
@@ -165,6 +207,9 @@ const char *hand_off_to_string(enum hand_off h);
 enum hand_off hand_off_from_string(const char *s); /* _HAND_OFF_MAX if unknown */
 const char *backend_to_string(enum backend b);
 const char *hop_kind_to_string(enum hop_kind k);
+
+/* vfio-pci, or a vendor's variant of it, as sysfs names them: "mlx5_vfio_pci", "xe-vfio-pci". */
+bool driver_is_vfio(const char *driver);
 
 struct vf *vf_free(struct vf *vf);
 struct pf *pf_free(struct pf *pf); /* with its VFs */

@@ -15,7 +15,49 @@
         X(NO_SUCH_DEVICE, "no-such-device", "no managed PF or VF has this address", "see 'vfctl list vfs'")  \
         X(QUOTA, "quota", "the tenant's quota for this pool is used up",                                     \
           "release a lease, or ask the administrator for a larger quota")                                    \
-        X(POOL_EMPTY, "pool-empty", "no VF of this pool is ready",                                           \
+        X(TOTAL_QUOTA, "total-quota", "the tenant's quota for all pools together is used up",                \
+          "release a lease, or ask the administrator for a larger quota")                                    \
+        X(PF_SHARE, "pf-share", "the tenant has its share of these PFs already",                             \
+          "release a lease, or ask the administrator for a larger \"pf_share\"")                             \
+        X(NUMA, "numa", "no PF on the NUMA node of the VM has enough VFs, and the pool requires that",       \
+          "run the VM on another node; 'vfctl list pfs' shows the nodes")                                    \
+        X(ANTI_AFFINITY, "anti-affinity", "there are not enough PFs for VFs that must be on different ones", \
+          "ask for fewer, or without anti-affinity")                                                         \
+        X(AFFINITY, "affinity", "no single PF can give all VFs that must be on the same one",                \
+          "ask for fewer, or without affinity")                                                              \
+        X(RATE_SUM, "rate-sum", "no PF has so much bandwidth left to guarantee",                             \
+          "ask for a lower minimum rate, or release a lease that has one")                                   \
+        X(RATE, "rate", "the tenant may not choose this rate", "see 'vfctl policy explain'")                 \
+        X(VLAN, "vlan", "the tenant may not choose this VLAN", "see 'vfctl policy explain'")                 \
+        X(MAC, "mac", "the tenant may not choose this MAC", "see 'vfctl policy explain'")                    \
+        X(MAC_IN_USE, "mac-in-use", "another VF has this MAC", "choose another, or none")                    \
+        X(MACS_USED_UP, "macs-used-up", "every MAC of the tenant's ranges is in use",                        \
+          "release a lease, or ask the administrator for more MACs")                                         \
+        X(NO_ATTRIBUTES, "no-attributes", "VFs of this pool have no MAC, VLAN or rate",                      \
+          "ask without them, or for another pool")                                                           \
+        X(IN_LINE, "in-line", "earlier requests wait for VFs of this pool", "wait in line with --wait")      \
+        X(WAITED, "waited", "nothing became free in the time to wait", "wait longer, or release a lease")    \
+        X(OVER_POLICY, "over-policy", "the policy would not give this lease any more",                       \
+          "see 'vfctl show LEASE' for the rule")                                                             \
+        X(NO_EXPIRY, "no-expiry", "the lease lasts until it is released, there is nothing to renew",         \
+          "nothing needs to be done")                                                                        \
+        X(RESERVED, "reserved", "VFs of this PF are reserved for VMs",                                       \
+          "'vfctl list reservations' shows them, 'vfctl unreserve' ends one")                                \
+        X(RESERVATION_EXISTS, "reservation-exists", "this VM has a reservation already",                     \
+          "end it with 'vfctl unreserve' first")                                                             \
+        X(NO_SUCH_RESERVATION, "no-such-reservation", "this VM has no reservation",                          \
+          "see 'vfctl list reservations'")                                                                   \
+        X(ATTRIBUTES, "attributes-failed", "the MAC, VLAN or rates of the VF could not be set",              \
+          "see the journal, then 'vfctl clear ADDRESS'")                                                     \
+        X(ATTRIBUTE_UNSUPPORTED, "attribute-unsupported",                                                    \
+          "the driver of the PF cannot set an attribute that the policy wants",                              \
+          "take it out of the policy, or use PFs with another driver")                                       \
+        X(TWO_POOLS, "two-pools", "two pools of the policy name just this function, so neither has it",      \
+          "take it out of one of them")                                                                      \
+        X(IDENTIFYING, "identifying", "its serial number and MAC are not read yet", "wait a moment")         \
+        X(HOST_NEEDS_IT, "host-needs-it", "the host itself uses this function",                              \
+          "choose another function, or free this one from the host")                                         \
+        X(POOL_EMPTY, "pool-empty", "too few VFs of this pool are ready",                                    \
           "see 'vfctl list vfs' for what holds them")                                                        \
         X(MEMLOCK, "memlock", "the tenant's locked memory per VM is too small for this VM",                  \
           "give the VM less memory, or raise \"memlock\" of the tenant in the policy")                       \
@@ -49,6 +91,8 @@
           "check the device, then 'vfctl clear ADDRESS'")                                                    \
         X(FENCE_FAILED, "fence-failed", "the VF could not be fenced",                                        \
           "see the journal, then 'vfctl clear ADDRESS'")                                                     \
+        X(MSIX, "msix-failed", "the VF could not be given its number of MSI-X vectors",                      \
+          "ask for fewer in the policy, or update the PF's driver; then 'vfctl clear ADDRESS'")              \
         X(PROBE_FAILED, "probe-failed", "the VFIO driver did not bind to the VF",                            \
           "see the kernel log, then 'vfctl clear ADDRESS'")                                                  \
         X(HANDOFF_FAILED, "handoff-failed", "the VF could not be handed over", "see the journal")            \

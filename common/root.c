@@ -32,6 +32,13 @@ int root_open(const char *dir) {
         return fd < 0 ? -errno : fd;
 }
 
+bool root_is_host(int root_fd) {
+        struct stat ours, host;
+
+        return root_fd == AT_FDCWD || (fstat(root_fd, &ours) == 0 && stat("/", &host) == 0 &&
+                                       ours.st_dev == host.st_dev && ours.st_ino == host.st_ino);
+}
+
 int root_openat(int root_fd, const char *path, int flags, mode_t mode) {
         struct open_how how = {
                 .flags = (uint64_t) (flags | O_CLOEXEC),

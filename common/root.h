@@ -13,6 +13,9 @@
 /* Opens dir as a root (O_PATH|O_DIRECTORY). Returns an fd or -errno. */
 int root_open(const char *dir);
 
+/* Whether it is the running system's, so that what else the kernel tells (netlink) is about the same host. */
+bool root_is_host(int root_fd);
+
 /* open() inside the root; flags get O_CLOEXEC. Returns an fd or -errno. */
 int root_openf(int root_fd, int flags, const char *format, ...) _printf_(3, 4);
 int root_openat(int root_fd, const char *path, int flags, mode_t mode);

@@ -7,7 +7,9 @@
 #include "common/text.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
+#include "daemon/reservation.h"
 #include "daemon/to-json.h"
+#include "daemon/waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,7 @@ struct slot {
         struct address address;
         struct managed_vf *vf; /* from hand_over() on: busy VFs are not freed, and a vanished one fails the
                                   whole */
+        struct vf_attributes attributes; /* what it is told first */
         int iommufd, device;
 };
 
@@ -27,20 +30,13 @@ struct acquisition {
         struct managed_lease *lease;
         struct connection *connection; /* NULL once the client went away */
         uint64_t memlock;
+        bool keep;
         struct slot slots[ACQUIRE_COUNT_MAX];
         size_t n;
         unsigned pending;
         enum reason failed;
         int error;
         char detail[160];
-};
-
-/* Who will own the lease. All of it is settled before anything is changed. */
-struct owner {
-        uid_t uid;
-        pid_t pid;
-        uint64_t pid_start;
-        int pidfd;
 };
 
 static void on_cancel(void *userdata) {
@@ -107,6 +103,8 @@ static void acquisition_end(struct acquisition *a) {
                 }
         }
         events_lease(a->manager, &l->lease, "begun");
+        if (a->keep)
+                reservation_keep(a->manager, &l->lease);
         memcpy(c->lease, l->lease.id, sizeof(c->lease)); /* until the answer has left */
         connection_reply_fds(c, json_pack("{s:o,s:o}", "lease", lease_json(&l->lease), "devices", devices),
                              fds, n_fds);
@@ -172,6 +170,40 @@ static bool step_hand(struct slot *s) {
         return submit(s, &op);
 }
 
+static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct slot *s = userdata;
+        struct acquisition *a = s->acquisition;
+        struct managed_vf *v = s->vf;
+
+        bool over = vf_op_ended(v, reply, fds);
+        if (over)
+                acquisition_fail(a, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error,
+                                 reply->detail);
+        else if (reply->error < 0)
+                acquisition_fail(a,
+                                 reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                              : REASON_ATTRIBUTES,
+                                 reply->error, reply->detail);
+        else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                return;
+        one_done(a);
+        if (!over && v->vf.state == VF_RECLAIMING)
+                vf_advance(v);
+}
+
+/* Its MAC, VLAN, rates: set and read back before anybody can use it. */
+static bool step_tell(struct slot *s) {
+        struct worker_op op = vf_op(s->vf, WORKER_ATTRIBUTES, on_told);
+
+        if (s->attributes.set == 0)
+                return step_hand(s);
+        op.userdata = s;
+        op.vf_scope = false; /* rtnetlink takes the lock of all interfaces, and the driver that of its mailbox
+                              */
+        memcpy(op.request.data, &s->attributes, sizeof(s->attributes));
+        return submit(s, &op);
+}
+
 /* Root's look at the whole path, before every lease. */
 static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct slot *s = userdata;
@@ -191,7 +223,7 @@ static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
                 const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
                 if (f)
                         acquisition_fail(a, REASON_NOT_ISOLATED, 0, FINDING_STR(f));
-                else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_tell(s))
                         return;
         }
         one_done(a);
@@ -249,35 +281,6 @@ static void on_barrier(void *userdata) {
         }
 }
 
-/* Whose lease it will be. A positive reason if that may not be. */
-static enum reason find_owner(const struct peer *p, const struct acquire_request *r, struct owner *o) {
-        uid_t pid_uid = p->uid;
-
-        *o = (struct owner){ .uid = p->uid, .pidfd = -1 };
-        if (r->pid > 0) {
-                if (process_open(r->pid, &o->pid_start, &o->pidfd) < 0 || process_uid(r->pid, &pid_uid) < 0)
-                        return REASON_OWNER_GONE;
-                if (!p->admin && pid_uid != p->uid)
-                        return REASON_NOT_YOUR_PROCESS;
-                o->pid = r->pid;
-                o->uid = pid_uid;
-        } else if (!r->kept) {
-                if (p->pidfd < 0)
-                        return REASON_OWNER_GONE;
-                o->pidfd = fcntl(p->pidfd, F_DUPFD_CLOEXEC, 3);
-                if (o->pidfd < 0)
-                        return REASON_LIMIT;
-                o->pid = p->pid;
-                o->pid_start = p->pid_start;
-        }
-        if (r->has_uid && r->uid != o->uid) {
-                if (!p->admin)
-                        return REASON_NOT_YOUR_PROCESS;
-                o->uid = r->uid;
-        }
-        return REASON_NONE;
-}
-
 /* Where the policy sets no memlock, the process must bring a limit of its own that suffices. */
 static bool memlock_suffices(const struct owner *o, const struct request *r, const struct allocation *a,
                              char *detail, size_t size) {
@@ -296,7 +299,7 @@ static bool memlock_suffices(const struct owner *o, const struct request *r, con
 /* The facts may have changed since the VF was fenced. */
 static bool still_isolated(const struct allocation *a, char *detail, size_t size) {
         for (size_t i = 0; i < a->n_vfs; i++) {
-                struct managed_vf *v = managed_vf(a->vfs[i]);
+                struct managed_vf *v = managed_vf(a->vfs[i].vf);
                 struct judgement j;
 
                 if (vf_refresh(v) < 0) {
@@ -315,7 +318,7 @@ static bool still_isolated(const struct allocation *a, char *detail, size_t size
 }
 
 /* What the policy accepts is said aloud each time. */
-static void log_excused(const struct managed_vf *v, const struct request *r) {
+static void log_excused(const struct managed_vf *v, const struct want *w, const struct request *r) {
         struct judgement j;
 
         vf_judge(v, &j);
@@ -328,49 +331,60 @@ static void log_excused(const struct managed_vf *v, const struct request *r) {
                                                         .vm = r->vm,
                                                         .message_id = MESSAGE_ID_ISOLATION }),
                                  "goes to %s/%s although %s, which pool %s accepts", r->tenant, r->vm,
-                                 finding_name((enum finding_code) i), r->pool);
+                                 finding_name((enum finding_code) i), w->pool);
 }
 
-static void begin(struct connection *c, const struct request *r, const struct allocation *choice,
-                  struct owner *o) {
-        struct manager *m = c->manager;
-        struct acquisition *a = calloc(1, sizeof(*a));
-        struct lease facts = {
-                .uid = o->uid, .pid = o->pid, .pid_start = o->pid_start, .hand_off = choice->hand_off
-        };
+static void fill_lease(struct lease *l, const struct request *r, const struct allocation *choice,
+                       const struct owner *o) {
         struct timespec now;
 
         clock_gettime(CLOCK_REALTIME, &now);
-        facts.created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-        text_copy(facts.tenant, sizeof(facts.tenant), r->tenant);
-        text_copy(facts.pool, sizeof(facts.pool), r->pool);
-        text_copy(facts.vm, sizeof(facts.vm), r->vm);
-        for (size_t i = 0; i < choice->n_vfs; i++)
-                facts.vfs[facts.n_vfs++] = choice->vfs[i]->address;
-        if (!a) {
-                close_fd(&o->pidfd);
-                connection_fail(c, -ENOMEM, "out of memory");
-                return;
-        }
+        *l = (struct lease){ .uid = o->uid,
+                             .pid = o->pid,
+                             .pid_start = o->pid_start,
+                             .hand_off = choice->hand_off,
+                             .apart = choice->apart };
+        l->created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        if (choice->max_lease > 0)
+                l->expires_usec = l->created_usec + choice->max_lease * 1000000;
+        text_copy(l->tenant, sizeof(l->tenant), r->tenant);
+        text_copy(l->vm, sizeof(l->vm), r->vm);
+        text_copy(l->group, sizeof(l->group), r->group ? r->group : r->vm);
+        lease_set_vfs(l, r, choice);
+}
+
+/* 0 and it is under way: the connection is suspended, the owner taken. -errno: nothing was done. */
+static int begin(struct connection *c, const struct acquire_request *ar, const struct allocation *choice,
+                 struct owner *o) {
+        struct manager *m = c->manager;
+        const struct request *r = &ar->request;
+        struct acquisition *a = calloc(1, sizeof(*a));
+        struct lease facts;
+
+        if (!a)
+                return -ENOMEM;
+        fill_lease(&facts, r, choice, o);
         a->manager = m;
         a->memlock = choice->memlock;
+        a->keep = ar->keep;
         int e = lease_new(m, &facts, TAKE_FD(o->pidfd), &a->lease);
         if (e < 0) {
                 free(a);
                 log_error("a lease could not be written down: %s", errno_text(e));
-                connection_refuse(c, REASON_STORE_FAILED, errno_text(e));
-                return;
+                return e;
         }
         a->lease->acquisition = a;
         a->connection = c;
         connection_suspend(c, on_cancel, a);
         for (size_t i = 0; i < choice->n_vfs; i++) {
-                struct managed_vf *v = managed_vf(choice->vfs[i]);
+                struct managed_vf *v = managed_vf(choice->vfs[i].vf);
 
-                a->slots[a->n++] = (struct slot){
-                        .acquisition = a, .address = v->vf.address, .iommufd = -1, .device = -1
-                };
-                log_excused(v, r);
+                a->slots[a->n++] = (struct slot){ .acquisition = a,
+                                                  .address = v->vf.address,
+                                                  .attributes = choice->vfs[i].attributes,
+                                                  .iommufd = -1,
+                                                  .device = -1 };
+                log_excused(v, &r->wants[choice->vfs[i].want], r);
                 memcpy(v->vf.lease, a->lease->lease.id, sizeof(v->vf.lease));
                 v->last_hand_off = choice->hand_off;
                 vf_enter(v, VF_EVENT_CHOSEN, REASON_NONE);
@@ -378,41 +392,79 @@ static void begin(struct connection *c, const struct request *r, const struct al
         }
         log_with(LOG_INFO,
                  (&(struct log_fields){ .lease = a->lease->lease.id, .tenant = r->tenant, .vm = r->vm }),
-                 "lease %s: %zu VFs of pool %s for %s/%s, asked by uid %u pid %d", a->lease->lease.id, a->n,
-                 r->pool, r->tenant, r->vm, c->peer.uid, (int) c->peer.pid);
+                 "lease %s: %zu VFs of pool %s%s for %s/%s, asked by uid %u pid %d", a->lease->lease.id, a->n,
+                 r->wants[0].pool, r->n_wants > 1 ? " and others" : "", r->tenant, r->vm, c->peer.uid,
+                 (int) c->peer.pid);
         e = fdstore_barrier(m->fdstore, on_barrier, a);
         if (e < 0) {
                 acquisition_fail(a, REASON_HANDOFF_FAILED, e, errno_text(e));
-                acquisition_end(a);
+                acquisition_end(a); /* answers */
         }
+        return 0;
 }
 
-void acquire_start(struct connection *c, const struct acquire_request *r) {
+enum reason acquire_permitted(const struct connection *c, const char *tenant) {
+        const struct policy *p = c->manager->policy;
+        const struct tenant *t = p ? policy_find_tenant(p, tenant) : NULL;
+
+        /* a stranger learns no names: an unknown tenant is as forbidden as a foreign one */
+        return !p                                     ? REASON_POLICY_INVALID
+               : !t && c->peer.admin                  ? REASON_NO_SUCH_TENANT
+               : !t || !peer_may_act_for(&c->peer, t) ? REASON_NOT_YOUR_TENANT
+                                                      : REASON_NONE;
+}
+
+enum reason acquire_try(struct connection *c, const struct acquire_request *r, struct owner *owner,
+                        char *detail, size_t size) {
         struct manager *m = c->manager;
+        const struct world w = manager_world(m);
         struct allocation choice = { 0 };
-        struct owner o = { .pidfd = -1 };
+
+        detail[0] = '\0';
+        enum reason no = acquire_permitted(c, r->request.tenant);
+        if (no != REASON_NONE)
+                return no;
+        int e = allocate(&w, &r->request, &choice, detail, size);
+        if (e < 0) {
+                snprintf(detail, size, "out of memory");
+                return REASON_LIMIT;
+        }
+        if (e != REASON_NONE)
+                return (enum reason) e;
+        if (!memlock_suffices(owner, &r->request, &choice, detail, size))
+                return REASON_MEMLOCK;
+        if (!still_isolated(&choice, detail, size))
+                return REASON_NOT_ISOLATED;
+        e = begin(c, r, &choice, owner);
+        if (e == 0)
+                return REASON_NONE;
+        snprintf(detail, size, "%s", errno_text(e));
+        return e == -ENOMEM ? REASON_LIMIT : REASON_STORE_FAILED;
+}
+
+void acquire_start(struct connection *c, const struct acquire_request *r, json_t *parameters) {
+        struct manager *m = c->manager;
+        struct owner o = OWNER_NONE;
         char detail[512] = "";
 
-        const struct tenant *t = m->policy ? policy_find_tenant(m->policy, r->request.tenant) : NULL;
-        /* a stranger learns no names: an unknown tenant is as forbidden as a foreign one */
-        enum reason no = !m->policy                             ? REASON_POLICY_INVALID
-                         : !t && c->peer.admin                  ? REASON_NO_SUCH_TENANT
-                         : !t || !peer_may_act_for(&c->peer, t) ? REASON_NOT_YOUR_TENANT
-                                                                : REASON_NONE;
+        enum reason no = acquire_permitted(c, r->request.tenant);
         if (no == REASON_NONE)
-                no = find_owner(&c->peer, r, &o);
+                no = owner_find(&c->peer, r, &o);
+        if (no == REASON_NONE && waiting_has_line(m, &r->request)) {
+                no = REASON_IN_LINE; /* but what is not allowed at all is said at once */
+                const struct world w = manager_world(m);
+                struct allocation choice;
+                int e = allocate(&w, &r->request, &choice, detail, sizeof(detail));
+
+                if (e > REASON_NONE && !reason_may_pass((enum reason) e))
+                        no = (enum reason) e;
+        } else if (no == REASON_NONE)
+                no = acquire_try(c, r, &o, detail, sizeof(detail));
         if (no == REASON_NONE)
-                no = (enum reason) allocate(m->policy, &m->inventory, (const struct lease *const *) m->leases,
-                                            m->n_leases, &r->request, &choice, detail, sizeof(detail));
-        if (no == REASON_NONE && !memlock_suffices(&o, &r->request, &choice, detail, sizeof(detail)))
-                no = REASON_MEMLOCK;
-        if (no == REASON_NONE && !still_isolated(&choice, detail, sizeof(detail)))
-                no = REASON_NOT_ISOLATED;
-        if (no == REASON_NONE) {
-                begin(c, &r->request, &choice, &o);
                 return;
-        }
-        close_fd(&o.pidfd);
+        if (r->wait_usec > 0 && reason_may_pass(no) && waiting_add(c, r, parameters, &o, no, detail) == 0)
+                return;
+        owner_done(&o);
         log_with(LOG_NOTICE, (&(struct log_fields){ .tenant = r->request.tenant, .vm = r->request.vm }),
                  "refused uid %u: %s%s%s", c->peer.uid, reason_sentence(no), detail[0] ? ": " : "", detail);
         connection_refuse(c, no, detail);

@@ -4,6 +4,7 @@
  */
 
 #include "daemon/lease.h"
+#include "daemon/owner.h"
 #include "daemon/server.h"
 
 struct acquire_request {
@@ -11,11 +12,21 @@ struct acquire_request {
         bool kept; /* until released; else tied to a process */
         pid_t pid; /* that process; 0: the peer */
         bool has_uid;
-        uid_t uid; /* the user the VMM runs as (administrators only) */
+        uid_t uid;          /* the user the VMM runs as (administrators only) */
+        uint64_t wait_usec; /* how long it may wait in line, 0: not at all */
+        bool keep;          /* promise the same VFs and MACs to the VM for its next start */
 };
 
-/* Answers the call, now or later. */
-void acquire_start(struct connection *c, const struct acquire_request *r);
+/* Answers the call, now or later. parameters: what the strings of the request are part of. */
+void acquire_start(struct connection *c, const struct acquire_request *r, json_t *parameters);
+
+/* REASON_NONE: it is under way, the owner was taken, and the connection is suspended. Else the reason, and
+ * nothing was done. */
+enum reason acquire_try(struct connection *c, const struct acquire_request *r, struct owner *owner,
+                        char *detail, size_t size);
+
+/* Whether the peer may act for the tenant at all, in words that teach a stranger no names. */
+enum reason acquire_permitted(const struct connection *c, const char *tenant);
 
 /* At shutdown: frees it without an answer. */
 void acquire_forget(struct acquisition *a);

@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
+#include "daemon/store.h"
 #include "daemon/to-json.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ static json_t *summary(const struct apply *a, json_t *step_taken, const char *er
 static void item_done(struct apply *a, struct item *i, const char *error) {
         i->progress = DONE;
         if (error)
-                a->failed++;
+                a->failed += !i->step.pending; /* that is what was asked for, it only comes later */
         else
                 a->done++;
         if (a->connection && a->connection->more)
@@ -88,6 +89,8 @@ static void look_at_pf(struct apply *a, struct item *i) {
                 item_done(a, i, "the PF is gone");
         else if (pf->stuck)
                 item_done(a, i, reason_sentence(REASON_STUCK));
+        else if (i->progress == WAITING && i->step.destructive && pf_has_leases(managed_pf(pf)))
+                item_done(a, i, reason_sentence(REASON_LEASED)); /* since the plan was made */
         else if (i->progress == WAITING && !must_wait(a, i)) {
                 i->progress = RUNNING;
                 if (!pf_start_step(managed_pf(pf), &i->step))
@@ -164,7 +167,22 @@ static int fill(struct apply *a, const struct plan *plan, bool destructive) {
         return 0;
 }
 
-void apply_start(struct connection *c, bool destructive) {
+/* More VFs for a PF whose VFs are leased: asked for now, done when the last lease ends. */
+static void leave_pending(struct manager *m, struct plan *plan, bool later) {
+        FOREACH_ARRAY(s, plan->steps, plan->n_steps) {
+                struct pf *pf = inventory_find_pf(&m->inventory, s->address);
+
+                if (s->kind != STEP_RESIZE || s->to <= s->from || !pf)
+                        continue;
+                s->pending = later && s->blocked && s->reason == REASON_LEASED;
+                if (pf->pending_vfs == (s->pending ? s->to : 0))
+                        continue;
+                pf->pending_vfs = s->pending ? s->to : 0;
+                store_pending(managed_pf(pf));
+        }
+}
+
+void apply_start(struct connection *c, bool destructive, bool later) {
         struct manager *m = c->manager;
         struct apply *a;
         struct plan plan;
@@ -180,8 +198,8 @@ void apply_start(struct connection *c, bool destructive) {
                 connection_fail(c, -ENOMEM, "out of memory");
                 return;
         }
-        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
-                          &plan);
+        const struct world w = manager_world(m);
+        int r = plan_make(&w, &plan);
         if (r < 0) {
                 connection_fail(c, r, "out of memory");
                 return;
@@ -197,6 +215,8 @@ void apply_start(struct connection *c, bool destructive) {
         connection_suspend(c, on_cancel, a);
         a->next = m->applies;
         m->applies = a;
+        if (destructive)
+                leave_pending(m, &plan, later);
         r = fill(a, &plan, destructive);
         plan_done(&plan);
         if (r < 0) {

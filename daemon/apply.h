@@ -6,7 +6,7 @@
 
 #include "daemon/server.h"
 
-void apply_start(struct connection *c, bool destructive);
+void apply_start(struct connection *c, bool destructive, bool later);
 
 /* From pf-steps.c: a step ended; error NULL if it went well. */
 void apply_step_ended(struct manager *m, struct address pf, enum step_kind kind, const char *error);

@@ -32,6 +32,21 @@ struct faults {
         struct faultlog log;
 };
 
+/* Any function counts, not only ours. The kernel limits these lines, so a walk for each is cheap. */
+static bool exists_in_several_domains(struct manager *m, struct address requester) {
+        _cleanup_closedir_ DIR *d = root_opendir(m->root_fd, "sys/bus/pci/devices");
+        struct dirent *e;
+        unsigned n = 0;
+
+        while (d && (e = readdir(d))) {
+                struct address a;
+
+                n += address_parse(e->d_name, &a) >= 0 && a.bus == requester.bus &&
+                     a.device == requester.device && a.function == requester.function;
+        }
+        return !d || n > 1;
+}
+
 /* VT-d prints no PCI domain. The VF, if there is just one with this bus, device and function. */
 static struct managed_vf *find_requester(struct manager *m, const struct fault *f, bool *ambiguous) {
         struct managed_vf *found = NULL;
@@ -43,19 +58,16 @@ static struct managed_vf *find_requester(struct manager *m, const struct fault *
         if (f->has_domain)
                 return manager_find_vf(m, f->requester);
         for (size_t i = 0; i < m->inventory.n_pfs;
-             i++) { /* sorted by address, so a domain's PFs come together */
+             i++) { /* sorted by address: a domain's PFs come together */
                 struct address a = f->requester;
 
                 a.domain = m->inventory.pfs[i]->address.domain;
                 struct managed_vf *v = a.domain != tried ? manager_find_vf(m, a) : NULL;
                 tried = a.domain;
-                if (v && found) {
-                        *ambiguous = true;
-                        return NULL;
-                }
                 found = v ? v : found;
         }
-        return found;
+        *ambiguous = found && exists_in_several_domains(m, f->requester);
+        return *ambiguous ? NULL : found;
 }
 
 static void obey_rule(struct managed_vf *v, const struct fault *f) {

@@ -2,11 +2,14 @@
 /* Leases and their owners. */
 
 #include "daemon/lease.h"
+#include "common/text.h"
 #include "daemon/acquire.h"
 #include "daemon/events.h"
 #include "daemon/peer.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
+#include "daemon/waiting.h"
+#include "policy/over-policy.h"
 
 #include <errno.h>
 #include <search.h>
@@ -72,7 +75,7 @@ static int claim(struct manager *m, struct address a, struct lease *l) {
 
 static void lease_free(struct managed_lease *l) {
         for (size_t i = 0; i < l->lease.n_vfs; i++)
-                unclaim(l->manager, l->lease.vfs[i], &l->lease);
+                unclaim(l->manager, l->lease.vfs[i].address, &l->lease);
         sd_event_source_disable_unref(l->owner_ended);
         close_fd(&l->pidfd);
         free(l);
@@ -99,7 +102,7 @@ static int lease_register(struct managed_lease *l) {
                 m->leases_size = more;
         }
         for (size_t i = 0; i < l->lease.n_vfs; i++) {
-                int r = claim(m, l->lease.vfs[i], &l->lease);
+                int r = claim(m, l->lease.vfs[i].address, &l->lease);
 
                 if (r < 0)
                         return r;
@@ -111,6 +114,7 @@ static int lease_register(struct managed_lease *l) {
                         return r;
         }
         m->leases[m->n_leases++] = &l->lease;
+        lease_times_changed(m);
         return 0;
 }
 
@@ -160,6 +164,25 @@ int lease_new(struct manager *m, const struct lease *facts, int pidfd_taken, str
         return 0;
 }
 
+static uint8_t pool_index(struct lease *l, const char *pool) {
+        for (size_t i = 0; i < l->n_pools; i++)
+                if (strcmp(l->pools[i], pool) == 0)
+                        return (uint8_t) i;
+        text_copy(l->pools[l->n_pools], sizeof(l->pools[0]), pool);
+        return (uint8_t) l->n_pools++;
+}
+
+void lease_set_vfs(struct lease *l, const struct request *r, const struct allocation *choice) {
+        for (size_t i = 0; i < choice->n_vfs; i++) {
+                const struct chosen_vf *c = &choice->vfs[i];
+
+                l->vfs[l->n_vfs++] = (struct leased_vf){ .address = c->vf->address,
+                                                         .pf = c->vf->pf->address,
+                                                         .pool = pool_index(l, r->wants[c->want].pool),
+                                                         .attributes = c->attributes };
+        }
+}
+
 int lease_granted(struct managed_lease *l) {
         l->granted = true;
         return store_lease(l);
@@ -171,8 +194,12 @@ int lease_adopt(struct manager *m, const struct lease *facts, bool granted) {
         uint64_t start = facts->pid_start;
         const char *over = granted ? NULL : "its owner was never told of it";
 
-        if (facts->pid > 0 && process_open(facts->pid, &start, &pidfd) < 0)
+        int e = facts->pid > 0 ? process_open(facts->pid, &start, &pidfd) : 0;
+        if (e == -ESRCH)
                 over = "its owner ended while nobody watched";
+        else if (e < 0) /* of the machine, not of the owner: better kept too long than taken away */
+                log_error("cannot watch process %d, lease %s lasts until it is released: %s",
+                          (int) facts->pid, facts->id, errno_text(e));
         l = lease_alloc(m, facts, pidfd);
         if (!l)
                 return -ENOMEM;
@@ -214,12 +241,13 @@ static void lease_over(struct managed_lease *l) {
         events_lease(m, &l->lease, "ended");
         lease_free(l);
         reconcile_soon(m); /* a change may have waited for it */
+        waiting_soon(m);   /* and so may somebody in line */
 }
 
 /* The VF is not the lease's any more. */
 static void lease_lose_vf(struct managed_lease *l, struct address a) {
         for (size_t i = 0; i < l->lease.n_vfs; i++)
-                if (address_equal(l->lease.vfs[i], a)) {
+                if (address_equal(l->lease.vfs[i].address, a)) {
                         unclaim(l->manager, a, &l->lease);
                         memmove(l->lease.vfs + i, l->lease.vfs + i + 1,
                                 (--l->lease.n_vfs - i) * sizeof(*l->lease.vfs));
@@ -255,10 +283,10 @@ void lease_drop_vanished(struct manager *m) {
                 size_t n = 0;
 
                 for (size_t j = 0; j < l->n_vfs; j++) {
-                        struct managed_vf *v = manager_find_vf(m, l->vfs[j]);
+                        struct managed_vf *v = manager_find_vf(m, l->vfs[j].address);
 
                         if (!v || strcmp(v->vf.lease, l->id) != 0)
-                                gone[n++] = l->vfs[j];
+                                gone[n++] = l->vfs[j].address;
                 }
                 for (size_t j = 0; j < n; j++)
                         lease_lose_vf(managed_lease(l), gone[j]); /* the last one ends it */
@@ -279,7 +307,8 @@ void lease_end(struct manager *m, struct lease *l, const char *why) {
         if (store_lease(ml) < 0)
                 log_warning("the end of lease %s could not be written down", l->id);
         events_lease(m, l, "ending");
-        memcpy(vfs, l->vfs, n * sizeof(*vfs)); /* the list shrinks below */
+        for (size_t i = 0; i < n; i++) /* the list shrinks below */
+                vfs[i] = l->vfs[i].address;
         for (size_t i = 0; i < n; i++) {
                 struct managed_vf *v = manager_find_vf(m, vfs[i]);
 
@@ -287,6 +316,26 @@ void lease_end(struct manager *m, struct lease *l, const char *why) {
                         vf_enter(v, VF_EVENT_ENDED, REASON_NONE);
                         vf_advance(v);
                 }
+        }
+}
+
+void leases_judge(struct manager *m) {
+        const struct world w = manager_world(m);
+        _cleanup_free_ enum reason *over = calloc(m->n_leases + 1, sizeof(*over));
+
+        if (!m->policy || !over || over_policy(&w, over) < 0)
+                return;
+        for (size_t i = 0; i < m->n_leases; i++) {
+                struct managed_lease *l = managed_lease(m->leases[i]);
+
+                if (over[i] != REASON_NONE && l->over != over[i])
+                        log_with(LOG_WARNING,
+                                 (&(struct log_fields){ .lease = l->lease.id,
+                                                        .tenant = l->lease.tenant,
+                                                        .vm = l->lease.vm }),
+                                 "lease %s of %s/%s is over policy: %s; it stays, but is not renewed",
+                                 l->lease.id, l->lease.tenant, l->lease.vm, reason_sentence(over[i]));
+                l->over = over[i];
         }
 }
 

@@ -9,8 +9,9 @@ struct acquisition;
 struct managed_lease {
         struct lease lease; /* first */
         struct manager *manager;
-        bool granted; /* its owner was told; a lease found without it at start is taken back */
-        int pidfd;    /* of lease.pid, -1 if kept */
+        enum reason over; /* why the policy of today would refuse it, REASON_NONE: it would not */
+        bool granted;     /* its owner was told; a lease found without it at start is taken back */
+        int pidfd;        /* of lease.pid, -1 if kept */
         sd_event_source *owner_ended;
         struct acquisition *acquisition; /* while it is being handed over */
 };
@@ -33,6 +34,9 @@ void lease_adopt_vf(struct manager *m, struct lease *l, struct managed_vf *v);
 /* After the first scan: leases whose VFs do not exist any more. */
 void lease_drop_vanished(struct manager *m);
 
+/* The VFs, pools and attributes of a choice into a lease that has none yet. */
+void lease_set_vfs(struct lease *l, const struct request *r, const struct allocation *choice);
+
 int lease_granted(struct managed_lease *l); /* its owner is about to be told */
 
 /* Takes all of its VFs back. Idempotent. */
@@ -43,5 +47,14 @@ void lease_vf_moved(struct manager *m, struct managed_vf *v, enum vf_state old);
 
 /* The acquisition is done with it: over if nothing is left of it. */
 void lease_settle(struct managed_lease *l);
+
+/* lease-time.c: leases end when their time is up, and can be given more of it. */
+void lease_times_changed(struct manager *m);
+/* REASON_NONE, or why not. */
+enum reason lease_renew(struct manager *m, struct lease *l);
+void lease_times_stop(struct manager *m);
+
+/* After a change of policy or pools: which leases it would not give any more. Logged when it changes. */
+void leases_judge(struct manager *m);
 
 void leases_free(struct manager *m);

@@ -12,8 +12,10 @@
 #include "daemon/policy-load.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
+#include "daemon/reservation.h"
 #include "daemon/server.h"
 #include "daemon/store.h"
+#include "daemon/waiting.h"
 
 #include <errno.h>
 
@@ -35,7 +37,11 @@ struct manager *manager_free(struct manager *m) {
         m->server = NULL;
         hotplug_stop(m);
         apply_free(m);
+        waiting_stop(m);
         leases_free(m);
+        reservations_free(m);
+        lease_times_stop(m);
+        identify_stop(m);
         worker_link_free(m->link);
         while (m->vf_orphans) /* the link is gone: no callback comes any more */
                 managed_vf_free_orphan(m->vf_orphans);
@@ -99,6 +105,12 @@ int manager_start(struct manager *m) {
                 log_error("cannot read the leases under /run/vfctld/leases: %s", errno_text(r));
                 return r;
         }
+        r = reservations_load(m);
+        if (r < 0) {
+                log_error("cannot read the reservations under /var/lib/vfctld/reservations: %s",
+                          errno_text(r));
+                return r;
+        }
         r = manager_reload(m);
         if (r < 0 && r != -EINVAL)
                 return r;
@@ -108,8 +120,8 @@ int manager_start(struct manager *m) {
         r = reconcile_rescan_all(m);
         if (r < 0)
                 return r;
-        lease_drop_vanished(m);
-        fdstore_drop_rest(m->fdstore);
+        m->first_look = true; /* every PF is known now, some may not have shown their VFs */
+        reconcile_looked(m);
         r = faults_start(m); /* the VFs are known: what comes now can be attributed */
         return r < 0 ? r : aer_start(m);
 }

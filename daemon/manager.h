@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 struct server;
+struct waiting;
 struct monitor;
 struct fdstore;
 struct managed_vf;
@@ -36,7 +37,13 @@ struct manager {
         void *vf_by_address;   /* tsearch(3) root over struct vf */
         struct lease **leases; /* struct managed_lease, in the order they began */
         size_t n_leases, leases_size;
-        void *claims; /* tsearch(3) root: address -> lease, see lease.c */
+        void *claims;            /* tsearch(3) root: address -> lease, see lease.c */
+        struct lease **promises; /* reservations, see reservation.c */
+        size_t n_promises;
+        struct waiting *waiting;       /* requests in line, see waiting.c */
+        sd_event_source *waiting_look; /* deferred: somebody may be served now */
+        sd_event_source *expiry;       /* timer: the next lease whose time is up */
+        sd_event_source *identify;     /* timer: link speeds, where a policy rests on them */
 
         struct worker_link *link;
         struct fdstore *fdstore;
@@ -56,8 +63,21 @@ struct manager {
         sd_event_source *ready_deadline;
         uint64_t ready_until; /* usec, monotonic: READY=1 is sent then at the latest */
         bool rescan_all;
-        bool settled; /* READY=1 was sent */
+        bool first_look; /* not every PF has shown its VFs yet: nothing that was kept for one is given up */
+        bool settled;    /* READY=1 was sent */
 };
+
+/* What decisions rest on, as of now. */
+static inline struct world manager_world(const struct manager *m) {
+        return (struct world){
+                .policy = m->policy,
+                .inventory = &m->inventory,
+                .leases = (const struct lease *const *) m->leases,
+                .n_leases = m->n_leases,
+                .promises = (const struct lease *const *) m->promises,
+                .n_promises = m->n_promises,
+        };
+}
 
 int manager_new(sd_event *event, struct manager **ret);
 struct manager *manager_free(struct manager *m);

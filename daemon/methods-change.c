@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Methods that change something, or wait for changes. */
 
-#include "daemon/acquire.h"
 #include "daemon/apply.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
@@ -10,60 +9,7 @@
 #include "daemon/to-json.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
-
-static void invalid(struct connection *c, const char *parameter) {
-        connection_error(c, "org.varlink.service.InvalidParameter",
-                         json_pack("{s:s}", "parameter", parameter));
-}
-
-/* The values that types alone do not check. NULL, or the name of the bad one. */
-static const char *bad_value(const struct acquire_request *r, int64_t count, int64_t pid, int64_t uid,
-                             int64_t memory, const char *lifetime) {
-        return count < 1 || count > ACQUIRE_COUNT_MAX                    ? "count"
-               : pid < 0 || pid > INT_MAX                                ? "pid"
-               : r->has_uid && (uid < 0 || uid >= UINT32_MAX)            ? "uid"
-               : memory < 0                                              ? "memory"
-               : r->request.hand_off == _HAND_OFF_MAX                    ? "hand_off"
-               : strcmp(lifetime, "process") && strcmp(lifetime, "kept") ? "lifetime"
-                                                                         : NULL;
-}
-
-void method_acquire(struct connection *c, json_t *parameters) {
-        struct acquire_request r = { 0 };
-        const char *hand_off = "auto", *lifetime = "process";
-        int64_t count = 1, pid = 0, uid = -1, memory = 0;
-        const struct json_field fields[] = {
-                { "tenant", JSON_KIND_STRING, true, &r.request.tenant },
-                { "pool", JSON_KIND_STRING, true, &r.request.pool },
-                { "vm", JSON_KIND_STRING, true, &r.request.vm },
-                { "count", JSON_KIND_INT, false, &count },
-                { "hand_off", JSON_KIND_STRING, false, &hand_off },
-                { "lifetime", JSON_KIND_STRING, false, &lifetime },
-                { "pid", JSON_KIND_INT, false, &pid },
-                { "uid", JSON_KIND_INT, false, &uid },
-                { "memory", JSON_KIND_INT, false, &memory },
-        };
-
-        if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
-                return;
-        r.has_uid = parameters && json_is_integer(json_object_get(parameters, "uid"));
-        r.request.hand_off = hand_off_from_string(hand_off);
-        const char *bad = bad_value(&r, count, pid, uid, memory, lifetime);
-        if (bad) {
-                invalid(c, bad);
-                return;
-        }
-        if (c->oneway) /* nobody would be told what was leased */
-                return;
-        r.request.count = (unsigned) count;
-        r.request.memory = (uint64_t) memory;
-        r.kept = strcmp(lifetime, "kept") == 0;
-        r.pid = (pid_t) pid;
-        r.uid = (uid_t) uid;
-        acquire_start(c, &r);
-}
 
 void method_release(struct connection *c, json_t *parameters) {
         const char *id = NULL;
@@ -82,6 +28,7 @@ void method_release(struct connection *c, json_t *parameters) {
 
 void method_plan(struct connection *c, json_t *parameters) {
         struct manager *m = c->manager;
+        const struct world w = manager_world(m);
         struct plan plan;
 
         if (!method_parameters(c, parameters, NULL, 0))
@@ -90,8 +37,7 @@ void method_plan(struct connection *c, json_t *parameters) {
                 connection_refuse(c, REASON_POLICY_INVALID, "");
                 return;
         }
-        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
-                          &plan);
+        int r = plan_make(&w, &plan);
         if (r < 0) {
                 connection_fail(c, r, errno_text(r));
                 return;
@@ -104,11 +50,14 @@ void method_plan(struct connection *c, json_t *parameters) {
 }
 
 void method_apply(struct connection *c, json_t *parameters) {
-        bool destructive = false;
-        const struct json_field fields[] = { { "destructive", JSON_KIND_BOOL, false, &destructive } };
+        bool destructive = false, later = true;
+        const struct json_field fields[] = {
+                { "destructive", JSON_KIND_BOOL, false, &destructive },
+                { "later", JSON_KIND_BOOL, false, &later },
+        };
 
         if (method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
-                apply_start(c, destructive);
+                apply_start(c, destructive, later);
 }
 
 void method_monitor(struct connection *c, json_t *parameters) {
@@ -156,9 +105,9 @@ static struct managed_vf *parse_verdict(struct connection *c, json_t *parameters
         if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
                 return NULL;
         if (address_parse(text, &a) < 0)
-                invalid(c, "address");
+                method_invalid(c, "address");
         else if (strlen(*ret_reason) > 120 || (needs_reason && !**ret_reason))
-                invalid(c, "reason");
+                method_invalid(c, "reason");
         else {
                 struct managed_vf *v = manager_find_vf(c->manager, a);
 
@@ -196,5 +145,60 @@ void method_clear(struct connection *c, json_t *parameters) {
         }
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &a }), "cleared by uid %u%s%s", c->peer.uid,
                  reason[0] ? ": " : "", reason);
+        connection_reply(c, json_object());
+}
+
+/* The PF that an address names; NULL: answered. */
+static struct managed_pf *parse_pf(struct connection *c, const char *text) {
+        struct address a;
+
+        if (address_parse(text, &a) < 0) {
+                method_invalid(c, "address");
+                return NULL;
+        }
+        struct pf *pf = inventory_find_pf(&c->manager->inventory, a);
+        if (!pf)
+                connection_refuse(c, REASON_NO_SUCH_DEVICE, text);
+        return pf ? managed_pf(pf) : NULL;
+}
+
+void method_drain(struct connection *c, json_t *parameters) {
+        const char *text = NULL, *reason = "";
+        struct manager *m = c->manager;
+        const struct json_field fields[] = {
+                { "address", JSON_KIND_STRING, true, &text },
+                { "reason", JSON_KIND_STRING, false, &reason },
+        };
+
+        if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
+                return;
+        if (strlen(reason) > 120) {
+                method_invalid(c, "reason");
+                return;
+        }
+        struct managed_pf *p = parse_pf(c, text);
+        if (!p)
+                return;
+        pf_drain(p, reason);
+        json_t *leases = json_array();
+        for (size_t i = 0; i < m->n_leases; i++)
+                for (size_t k = 0; k < m->leases[i]->n_vfs; k++)
+                        if (address_equal(m->leases[i]->vfs[k].pf, p->pf.address)) {
+                                json_array_append_new(leases, lease_json(m->leases[i]));
+                                break;
+                        }
+        connection_reply(c, json_pack("{s:o}", "leases", leases));
+}
+
+void method_undrain(struct connection *c, json_t *parameters) {
+        const char *text = NULL;
+        const struct json_field fields[] = { { "address", JSON_KIND_STRING, true, &text } };
+
+        if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
+                return;
+        struct managed_pf *p = parse_pf(c, text);
+        if (!p)
+                return;
+        pf_undrain(p);
         connection_reply(c, json_object());
 }

@@ -7,7 +7,9 @@
 #include "daemon/methods.h"
 #include "daemon/pf.h"
 #include "daemon/to-json.h"
+#include "daemon/waiting.h"
 
+#include <errno.h>
 #include <string.h>
 
 static bool may_see_vf(struct connection *c, const struct managed_vf *v) {
@@ -99,7 +101,9 @@ void method_list_pfs(struct connection *c, json_t *parameters) {
                 return;
         json_t *pfs = json_array();
         for (size_t i = 0; i < m->inventory.n_pfs; i++)
-                json_array_append_new(pfs, pf_json(m, m->inventory.pfs[i]));
+                if (!m->inventory.pfs[i]->whole ||
+                    m->inventory.pfs[i]->pool >= 0) /* else it only may be wanted */
+                        json_array_append_new(pfs, pf_json(m, m->inventory.pfs[i]));
         connection_reply(c, json_pack("{s:o}", "pfs", pfs));
 }
 
@@ -194,7 +198,8 @@ static bool may_see_pool(struct connection *c, size_t pool) {
 
 static json_t *pool_counts_json(struct connection *c, size_t index) {
         struct manager *m = c->manager;
-        int pfs = 0, vfs = 0, ready = 0, leased = 0;
+        const struct pool *pool = &m->policy->pools[index];
+        int pfs = 0, vfs = 0, ready = 0, leased = 0, reserved = 0;
 
         for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 const struct pf *pf = m->inventory.pfs[i];
@@ -208,11 +213,17 @@ static json_t *pool_counts_json(struct connection *c, size_t index) {
                         leased += pf->vfs[j]->lease[0] != '\0';
                 }
         }
+        for (size_t i = 0; i < m->n_promises; i++)
+                for (size_t k = 0; k < m->promises[i]->n_vfs; k++)
+                        reserved += strcmp(m->promises[i]->pools[m->promises[i]->vfs[k].pool], pool->name) ==
+                                    0;
         /* how full a pool is tells of other tenants */
         bool all = c->peer.admin;
-        return json_pack("{s:s,s:s,s:i,s:i,s:i,s:i}", "name", m->policy->pools[index].name, "class",
-                         pool_class_to_string(m->policy->pools[index].class), "pfs", all ? pfs : 0, "vfs",
-                         all ? vfs : 0, "ready", all ? ready : 0, "leased", all ? leased : 0);
+        return json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:i}", "name", pool->name, "class",
+                         pool_class_to_string(pool->class), "assign", assign_to_string(pool->assign),
+                         "placement", placement_to_string(pool->placement), "pfs", all ? pfs : 0, "vfs",
+                         all ? vfs : 0, "ready", all ? ready : 0, "leased", all ? leased : 0, "reserved",
+                         all ? reserved : 0, "waiting", all ? (int) waiting_count(m, pool->name) : 0);
 }
 
 void method_list_pools(struct connection *c, json_t *parameters) {
@@ -227,32 +238,60 @@ void method_list_pools(struct connection *c, json_t *parameters) {
         connection_reply(c, json_pack("{s:o}", "pools", pools));
 }
 
-static json_t *tenant_json(const struct manager *m, const struct tenant *t) {
-        json_t *grants = json_array();
+/* VFs in use, by tenant and grant: one walk over the leases for all tenants. */
+static void count_used(const struct manager *m, const size_t *offset, int *used) {
+        for (size_t i = 0; i < m->n_leases; i++) {
+                const struct lease *l = m->leases[i];
+                const struct tenant *t = policy_find_tenant(m->policy, l->tenant);
 
-        FOREACH_ARRAY(g, t->grants, t->n_grants) {
-                const char *pool = m->policy->pools[g->pool].name;
-                int used = 0;
+                for (size_t k = 0; t && k < l->n_vfs; k++) {
+                        int pool = policy_find_pool(m->policy, l->pools[l->vfs[k].pool]);
+                        const struct grant *g = pool >= 0 ? tenant_find_grant(t, (size_t) pool) : NULL;
 
-                for (size_t i = 0; i < m->n_leases; i++)
-                        if (strcmp(m->leases[i]->tenant, t->name) == 0 &&
-                            strcmp(m->leases[i]->pool, pool) == 0)
-                                used += (int) m->leases[i]->n_vfs;
-                json_array_append_new(grants, json_pack("{s:s,s:I,s:i}", "pool", pool, "quota",
-                                                        (json_int_t) g->quota, "used", used));
+                        if (g)
+                                used[offset[t - m->policy->tenants] + (size_t) (g - t->grants)]++;
+                }
         }
-        return json_pack("{s:s,s:I,s:o}", "name", t->name, "memlock", (json_int_t) t->memlock, "pools",
-                         grants);
+}
+
+static json_t *tenant_json(const struct manager *m, const struct tenant *t, const int *used) {
+        json_t *grants = json_array();
+        int total = 0;
+
+        for (size_t i = 0; i < t->n_grants; i++) {
+                total += used[i];
+                json_array_append_new(grants, json_pack("{s:s,s:I,s:i}", "pool",
+                                                        m->policy->pools[t->grants[i].pool].name, "quota",
+                                                        (json_int_t) t->grants[i].quota, "used", used[i]));
+        }
+        return json_pack("{s:s,s:I,s:I,s:i,s:I,s:o}", "name", t->name, "memlock", (json_int_t) t->memlock,
+                         "quota", t->quota == QUOTA_NONE ? (json_int_t) 0 : (json_int_t) t->quota, "used",
+                         total, "max_lease", (json_int_t) t->max_lease, "pools", grants);
 }
 
 void method_list_tenants(struct connection *c, json_t *parameters) {
         const struct policy *p = c->manager->policy;
+        size_t n_tenants = p ? p->n_tenants : 0, n = 0;
+        _cleanup_free_ size_t *offset = calloc(n_tenants + 1, sizeof(*offset));
+        _cleanup_free_ int *used = NULL;
 
         if (!method_parameters(c, parameters, NULL, 0))
                 return;
+        for (size_t i = 0; offset && i < n_tenants; i++) {
+                offset[i] = n;
+                n += p->tenants[i].n_grants;
+        }
+        used = calloc(n + 1, sizeof(*used));
+        if (!offset || !used) {
+                connection_fail(c, -ENOMEM, "out of memory");
+                return;
+        }
+        if (p)
+                count_used(c->manager, offset, used);
         json_t *tenants = json_array();
-        for (size_t i = 0; p && i < p->n_tenants; i++)
+        for (size_t i = 0; i < n_tenants; i++)
                 if (peer_may_act_for(&c->peer, &p->tenants[i]))
-                        json_array_append_new(tenants, tenant_json(c->manager, &p->tenants[i]));
+                        json_array_append_new(tenants,
+                                              tenant_json(c->manager, &p->tenants[i], used + offset[i]));
         connection_reply(c, json_pack("{s:o}", "tenants", tenants));
 }

@@ -31,6 +31,11 @@ bool method_parameters(struct connection *c, json_t *parameters, const struct js
         return false;
 }
 
+void method_invalid(struct connection *c, const char *parameter) {
+        connection_error(c, "org.varlink.service.InvalidParameter",
+                         json_pack("{s:o}", "parameter", json_text_value(parameter)));
+}
+
 bool method_may_see_lease(struct connection *c, const struct lease *l) {
         const struct tenant *t =
                         c->manager->policy ? policy_find_tenant(c->manager->policy, l->tenant) : NULL;
@@ -83,6 +88,11 @@ static const struct {
         { "io.vfctl.Manager.ListTenants", method_list_tenants, TENANTS, false },
         { "io.vfctl.Manager.Acquire", method_acquire, TENANTS, false },
         { "io.vfctl.Manager.Release", method_release, TENANTS, false },
+        { "io.vfctl.Manager.Renew", method_renew, TENANTS, false },
+        { "io.vfctl.Manager.Reserve", method_reserve, TENANTS, false },
+        { "io.vfctl.Manager.Unreserve", method_unreserve, TENANTS, false },
+        { "io.vfctl.Manager.ListReservations", method_list_reservations, TENANTS, false },
+        { "io.vfctl.Manager.Explain", method_explain, TENANTS, false },
         { "io.vfctl.Manager.Plan", method_plan, ADMINS, false },
         { "io.vfctl.Manager.Apply", method_apply, ADMINS, false },
         { "io.vfctl.Manager.Monitor", method_monitor, TENANTS, true },
@@ -90,6 +100,8 @@ static const struct {
         { "io.vfctl.Manager.Reload", method_reload, ADMINS, false },
         { "io.vfctl.Manager.Quarantine", method_quarantine, ADMINS, false },
         { "io.vfctl.Manager.Clear", method_clear, ADMINS, false },
+        { "io.vfctl.Manager.Drain", method_drain, ADMINS, false },
+        { "io.vfctl.Manager.Undrain", method_undrain, ADMINS, false },
 };
 
 static bool permitted(const struct connection *c, enum who who) {

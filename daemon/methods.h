@@ -8,6 +8,9 @@
 /* Strict parameters. False: InvalidParameter was answered. */
 bool method_parameters(struct connection *c, json_t *parameters, const struct json_field *fields, size_t n);
 
+/* Answers InvalidParameter. */
+void method_invalid(struct connection *c, const char *parameter);
+
 /* The tenant of a lease, if the caller may act for it; NULL otherwise. Administrators may for all. */
 bool method_may_see_lease(struct connection *c, const struct lease *l);
 
@@ -20,8 +23,15 @@ void method_list_leases(struct connection *c, json_t *parameters);
 void method_list_pools(struct connection *c, json_t *parameters);
 void method_list_tenants(struct connection *c, json_t *parameters);
 
-/* methods-change.c */
+/* methods-request.c */
 void method_acquire(struct connection *c, json_t *parameters);
+void method_reserve(struct connection *c, json_t *parameters);
+void method_unreserve(struct connection *c, json_t *parameters);
+void method_list_reservations(struct connection *c, json_t *parameters);
+void method_renew(struct connection *c, json_t *parameters);
+void method_explain(struct connection *c, json_t *parameters);
+
+/* methods-change.c */
 void method_release(struct connection *c, json_t *parameters);
 void method_plan(struct connection *c, json_t *parameters);
 void method_apply(struct connection *c, json_t *parameters);
@@ -30,3 +40,5 @@ void method_rescan(struct connection *c, json_t *parameters);
 void method_reload(struct connection *c, json_t *parameters);
 void method_quarantine(struct connection *c, json_t *parameters);
 void method_clear(struct connection *c, json_t *parameters);
+void method_drain(struct connection *c, json_t *parameters);
+void method_undrain(struct connection *c, json_t *parameters);

@@ -6,13 +6,13 @@
 #include "daemon/events.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
+#include "daemon/store.h"
 
 #include <errno.h>
 
 static void step_ended(struct managed_pf *p, const char *error) {
         p->busy = false;
-        if (p->dirty) /* events came meanwhile */
-                pf_rescan_soon(p);
+        pf_rescan_soon(p); /* its VFs stood still meanwhile, and not every write makes an event */
         apply_step_ended(p->manager, p->pf.address, p->step, error);
         reconcile_soon(p->manager);
 }
@@ -86,6 +86,10 @@ static void on_numvfs(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         struct manager *m = p->manager;
         struct address a = p->pf.address;
         enum step_kind kind = p->step;
+        if (p->pf.pending_vfs) { /* done, or refused: either way it does not wait any more */
+                p->pf.pending_vfs = 0;
+                store_pending(p);
+        }
         p->busy = false;
         p->fresh = reply->error == 0;
         if (pf_rescan(p) == -ENODEV) { /* p is freed */
@@ -138,8 +142,18 @@ static void on_autoprobe(const struct worker_reply *reply, int fds[WORKER_FDS_MA
         step_ended(p, NULL);
 }
 
-/* The VFs are about to be destroyed: let go of each, or with a cdev fence the kernel would wait for us. */
+bool pf_has_leases(const struct managed_pf *p) {
+        for (size_t i = 0; i < p->pf.n_vfs; i++)
+                if (p->pf.vfs[i]->lease[0])
+                        return true;
+        return false;
+}
+
+/* The VFs are about to be destroyed: let go of each, or with a cdev fence the kernel would wait for us. The
+ * step may be older than a lease. */
 static bool vfs_let_go(struct managed_pf *p) {
+        if (pf_has_leases(p))
+                return false;
         for (size_t i = 0; i < p->pf.n_vfs; i++)
                 if (managed_vf(p->pf.vfs[i])->busy)
                         return false;
@@ -161,6 +175,7 @@ void pf_forget_refusal(struct managed_pf *p) {
 bool pf_start_step(struct managed_pf *p, const struct step *s) {
         if (p->busy || p->retry || p->refused || p->pf.stuck || s->blocked)
                 return false;
+        p->busy = true; /* before its callback, which may come at once when there is no memory */
         p->step = s->kind;
         p->target = s->to;
         switch (s->kind) {
@@ -173,15 +188,17 @@ bool pf_start_step(struct managed_pf *p, const struct step *s) {
                 break;
         case STEP_RESIZE:
         case STEP_DISABLE:
-                if (!vfs_let_go(p))
+                if (!vfs_let_go(p)) {
+                        p->busy = false;
                         return false;
+                }
                 submit(p, WORKER_NUMVFS, 0, on_zero);
                 break;
         case STEP_BIND:
         case STEP_FENCE:
         case _STEP_KIND_MAX:
+                p->busy = false;
                 return false;
         }
-        p->busy = true;
         return true;
 }

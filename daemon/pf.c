@@ -8,6 +8,7 @@
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
+#include "iommu/fence.h"
 #include "iommu/group.h"
 #include "sriov/inventory.h"
 
@@ -26,8 +27,12 @@ static void take_pf_facts(struct pf *to, const struct pf *from) {
         to->address = from->address;
         memcpy(to->driver, from->driver, sizeof(to->driver));
         memcpy(to->netdev, from->netdev, sizeof(to->netdev));
+        memcpy(to->slot, from->slot, sizeof(to->slot));
         to->vendor = from->vendor;
         to->device = from->device;
+        to->subsystem_vendor = from->subsystem_vendor;
+        to->subsystem_device = from->subsystem_device;
+        to->whole = from->whole;
         to->class = from->class;
         to->numa_node = from->numa_node;
         to->total_vfs = from->total_vfs;
@@ -58,6 +63,16 @@ static void vf_gone(struct managed_vf *v) {
         }
 }
 
+/* Only a scrubbed VF has a stored fence. But it may have been made anew, or unbound and bound, while nobody
+ * looked: that takes it out of its group (drivers/vfio/group.c:vfio_device_remove_group), and the descriptor
+ * fences nothing. */
+static void vf_check_stored_fence(struct managed_vf *v) {
+        if (vf_has_vfio(&v->vf) && fence_holds(&v->vf, v->manager->inventory.fence, v->fence))
+                v->fresh = true;
+        else
+                vf_drop_fence(v);
+}
+
 /* First sight of a VF: state files and the fd store know more than sysfs. */
 static void vf_first_seen(struct managed_vf *v) {
         struct manager *m = v->manager;
@@ -71,9 +86,13 @@ static void vf_first_seen(struct managed_vf *v) {
         else if (v->vf.pf->pool < 0)
                 vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
         else {
-                if (v->fence >= 0 && vf_has_vfio(&v->vf))
-                        v->fresh = true; /* only a scrubbed VF has a stored fence */
-                vf_enter(v, vf_has_vfio(&v->vf) ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+                if (v->fence >= 0)
+                        vf_check_stored_fence(v);
+                vf_enter(v,
+                         !vf_has_vfio(&v->vf)        ? VF_EVENT_SEEN
+                         : v->fence >= 0 || v->fresh ? VF_EVENT_SEEN_BOUND
+                                                     : VF_EVENT_ENDED,
+                         REASON_NONE);
         }
 }
 
@@ -88,14 +107,19 @@ static void vf_observe(struct managed_vf *v) {
                 vf_first_seen(v);
                 break;
         case VF_UNMANAGED:
-                if (claimed)
-                        vf_enter(v, vfio ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);
+                if (claimed) /* whoever had it while nobody looked may have kept a descriptor, or its node */
+                        vf_enter(v,
+                                 !vfio           ? VF_EVENT_SEEN
+                                 : v->fence >= 0 ? VF_EVENT_SEEN_BOUND
+                                                 : VF_EVENT_ENDED,
+                                 REASON_NONE);
                 break;
         case VF_UNBOUND:
         case VF_BOUND:
         case VF_READY:
                 if (!claimed) {
                         vf_drop_fence(v);
+                        v->fresh = v->evident = v->plain = false;
                         vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
                 } else if (vfio != (v->vf.state != VF_UNBOUND)) {
                         vf_drop_fence(v);
@@ -144,18 +168,24 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
                 pf_free(scanned);
                 return;
         }
+        bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
+        if (strcmp(p->pf.driver, scanned->driver) != 0)
+                pf_forget_refusal(p);
+        take_pf_facts(&p->pf, scanned);
+        if (pf_must_wait_for_identity(p)) { /* its VFs are looked at once it is known whose they are */
+                p->pf.reason = REASON_IDENTIFYING;
+                pf_free(scanned);
+                return;
+        }
+        if (p->pf.reason == REASON_IDENTIFYING)
+                p->pf.reason = REASON_NONE;
         struct vf **old = p->pf.vfs, **now = calloc(MAX(scanned->n_vfs, (size_t) 1), sizeof(*now));
         size_t n_old = p->pf.n_vfs, n_now = 0;
-        bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
-
         if (!now) {
                 log_error("out of memory while merging %s", ADDRESS_STR(scanned->address));
                 pf_free(scanned);
                 return;
         }
-        if (strcmp(p->pf.driver, scanned->driver) != 0)
-                pf_forget_refusal(p);
-        take_pf_facts(&p->pf, scanned);
         reconcile_claim(p->manager, &p->pf);
         for (size_t i = 0; i < n_old; i++)
                 managed_vf(old[i])->dirty = true;
@@ -180,6 +210,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         pf_free(scanned);
         p->dirty = false;
         pf_watch_verdict(p);
+        reconcile_looked(p->manager);
         reconcile_soon(p->manager);
 }
 
@@ -193,11 +224,12 @@ void managed_pf_lost(struct managed_pf *p) {
                 vf_gone(managed_vf(vfs[i]));
         free(vfs);
         events_pf(p->manager, &p->pf, "removed");
+        reconcile_looked(p->manager);
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &p->pf.address }), "PF is gone");
         p->gone = true;
-        if (!p->busy)
+        if (!p->busy && !p->identifying)
                 free(p);
-        else { /* the callback of its step frees it */
+        else { /* the callback of its last operation frees it */
                 p->orphan = p->manager->pf_orphans;
                 p->manager->pf_orphans = p;
         }
@@ -210,7 +242,8 @@ int pf_rescan(struct managed_pf *p) {
                 p->dirty = true;
                 return 0;
         }
-        int r = inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
+        int r = p->pf.whole ? inventory_scan_function(p->manager->root_fd, p->pf.address, &scanned)
+                            : inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
         if (r == -ENODEV) {
                 reconcile_remove_pf(p->manager, p);
                 return r;

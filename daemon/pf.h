@@ -23,6 +23,8 @@ struct managed_pf {
         enum step_kind step;       /* the step under way */
         unsigned target;           /* its VF count */
         char detail[160];
+        char drain_reason[128];
+        bool identifying; /* its VFs are not looked at before the policy can tell whose it is */
 };
 
 static inline struct managed_pf *managed_pf(const struct pf *pf) {
@@ -50,6 +52,20 @@ void pf_hangs(struct managed_pf *p);
 
 /* Something changed, or somebody asks: what failed before may be tried again. */
 void pf_forget_refusal(struct managed_pf *p);
+
+/* identify.c: serial number, MAC, link speed: what only a worker can read. True: it is being asked, and the
+ * policy cannot be applied to the PF before it has answered. */
+bool pf_must_wait_for_identity(struct managed_pf *p);
+void pf_identify(struct managed_pf *p);
+void identify_watch(struct manager *m); /* after a change of policy: link speeds, if guaranteed rates rest on
+                                           them */
+void identify_stop(struct manager *m);
+
+/* drain.c */
+void pf_drain(struct managed_pf *p, const char *reason);
+void pf_undrain(struct managed_pf *p);
+
+bool pf_has_leases(const struct managed_pf *p);
 
 /* Starts a PF step of a plan (autoprobe, enable, resize, disable); false if it cannot start now. */
 bool pf_start_step(struct managed_pf *p, const struct step *s);

@@ -40,7 +40,7 @@ static int on_again(sd_event_source *s, uint64_t usec, void *userdata) {
 
         for (size_t i = 0; i < m->n_leases; i++)
                 for (size_t k = 0; k < m->leases[i]->n_vfs; k++) {
-                        struct managed_vf *v = manager_find_vf(m, m->leases[i]->vfs[k]);
+                        struct managed_vf *v = manager_find_vf(m, m->leases[i]->vfs[k].address);
 
                         if (!v || v->condemned == REASON_NONE || v->vf.state != VF_LEASED)
                                 continue;

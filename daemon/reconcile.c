@@ -4,6 +4,10 @@
 #include "daemon/reconcile.h"
 #include "daemon/apply.h"
 #include "daemon/events.h"
+#include "daemon/fdstore.h"
+#include "daemon/lease.h"
+#include "daemon/store.h"
+#include "daemon/waiting.h"
 #include "sriov/inventory.h"
 
 #include <errno.h>
@@ -44,14 +48,15 @@ static int on_reconcile(sd_event_source *s, void *userdata) {
 
         if (!m->policy)
                 return 0;
-        int r = plan_make(m->policy, &m->inventory, (const struct lease *const *) m->leases, m->n_leases,
-                          &plan);
+        const struct world w = manager_world(m);
+        int r = plan_make(&w, &plan);
         if (r < 0) {
                 log_error("cannot plan: %s", errno_text(r));
                 return 0;
         }
         FOREACH_ARRAY(step, plan.steps, plan.n_steps) {
-                struct pf *pf = step->destructive ? NULL : inventory_find_pf(&m->inventory, step->address);
+                bool asked_for = !step->destructive || (step->pending && !step->blocked);
+                struct pf *pf = asked_for ? inventory_find_pf(&m->inventory, step->address) : NULL;
 
                 if (pf)
                         pf_start_step(managed_pf(pf), step);
@@ -65,7 +70,7 @@ static bool all_settled(struct manager *m) {
         for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 struct pf *pf = m->inventory.pfs[i];
 
-                if (managed_pf(pf)->busy)
+                if (managed_pf(pf)->busy || pf->reason == REASON_IDENTIFYING)
                         return false;
                 for (size_t j = 0; j < pf->n_vfs; j++)
                         if (!vf_settled(managed_vf(pf->vfs[j])))
@@ -114,7 +119,10 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 
                 if (p->retry && retry_is_due(&p->retries)) {
                         p->retry = false;
-                        reconcile_soon(m);
+                        if (p->pf.identified)
+                                reconcile_soon(m);
+                        else
+                                pf_rescan_soon(p);
                 }
                 more = more || p->retry;
                 for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
@@ -148,8 +156,23 @@ static int on_rescan(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int pf_pool(struct manager *m, const struct pf *pf) {
-        return m->policy ? policy_pool_of(m->policy, pf) : -1;
+/* Whose it is. One that two pools name is nobody's, and says so. */
+static int pf_pool(struct manager *m, struct pf *pf) {
+        size_t one = 0, two = 0;
+        int pool = m->policy ? policy_pool_of(m->policy, pf, &one, &two) : -1;
+
+        if (pf->reason == REASON_TWO_POOLS && pool != POOL_TWO)
+                pf->reason = REASON_NONE;
+        if (pool != POOL_TWO)
+                return pool;
+        if (pf->reason != REASON_TWO_POOLS)
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &pf->address }), "%s: %s and %s",
+                         reason_sentence(REASON_TWO_POOLS), m->policy->pools[one].name,
+                         m->policy->pools[two].name);
+        pf->reason = REASON_TWO_POOLS;
+        snprintf(managed_pf(pf)->detail, sizeof(managed_pf(pf)->detail), "%s and %s",
+                 m->policy->pools[one].name, m->policy->pools[two].name);
+        return -1;
 }
 
 void reconcile_claim(struct manager *m, struct pf *pf) {
@@ -159,15 +182,40 @@ void reconcile_claim(struct manager *m, struct pf *pf) {
                 pf->pool = pool;
 }
 
+void reconcile_looked(struct manager *m) {
+        if (!m->first_look)
+                return;
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                if (m->inventory.pfs[i]->reason == REASON_IDENTIFYING)
+                        return;
+        m->first_look = false;
+        lease_drop_vanished(m);
+        fdstore_drop_rest(m->fdstore);
+        leases_judge(m);
+}
+
+/* What was asked for is not what the policy wants any more. */
+static void drop_stale_pending(struct manager *m, struct pf *pf) {
+        if (pf->pending_vfs == 0 || !m->policy ||
+            (pf->pool >= 0 && pool_vf_count(&m->policy->pools[pf->pool], pf->total_vfs) == pf->pending_vfs))
+                return;
+        pf->pending_vfs = 0;
+        store_pending(managed_pf(pf));
+}
+
 void reconcile_assign_pools(struct manager *m) {
         for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 struct pf *pf = m->inventory.pfs[i];
 
-                pf->pool = pf_pool(m, pf);
                 pf_forget_refusal(managed_pf(pf));
+                pf->pool = pf_pool(m, pf);
+                drop_stale_pending(m, pf);
         }
         m->rescan_all = true;
         reconcile_rescan_soon(m);
+        leases_judge(m);
+        identify_watch(m);
+        waiting_soon(m);
 }
 
 static int pf_compare(const void *a, const void *b) {
@@ -187,7 +235,9 @@ static int add_pf(struct manager *m, struct pf *scanned) {
         }
         pfs[m->inventory.n_pfs++] = &p->pf;
         qsort(pfs, m->inventory.n_pfs, sizeof(*pfs), pf_compare);
-        p->pf.pool = pf_pool(m, &p->pf);
+        store_load_pf(p);
+        /* not before a worker has said who it is, if that may make a difference */
+        p->pf.pool = m->policy && policy_needs_identity(m->policy) ? -1 : pf_pool(m, &p->pf);
         events_pf(m, &p->pf, "added");
         pf_merge(p, scanned);
         return 0;
@@ -214,12 +264,77 @@ static void read_host(struct manager *m) {
         m->inventory.can_node = m->host.group_nodes && m->host.container;
 }
 
+static bool wants_functions(const struct manager *m) {
+        const struct policy *p = m->policy;
+
+        if (m->n_leases > 0) /* of a function that the policy has forgotten */
+                return true;
+        for (size_t i = 0; p && i < p->n_pools; i++)
+                if (p->pools[i].assign == ASSIGN_FUNCTION)
+                        return true;
+        return false;
+}
+
+/* A function that the daemon has already stays in sight until nobody has it, whatever the policy says. */
+static bool is_wanted_function(const struct pf *pf, void *userdata) {
+        struct manager *m = userdata;
+        const struct pf *known = inventory_find_pf(&m->inventory, pf->address);
+        size_t one, two;
+
+        if (lease_of_address(m, pf->address) ||
+            (known && known->whole && known->n_vfs > 0 && known->vfs[0]->lease[0]))
+                return true;
+        if (!m->policy)
+                return false;
+        if (policy_needs_identity(m->policy)) /* whose it is turns out later */
+                return true;
+        int pool = policy_pool_of(m->policy, pf, &one, &two);
+        return pool >= 0 || pool == POOL_TWO;
+}
+
+/* A PF without VFs may be handed out whole: if the first pool that selects it says so, or somebody has it. */
+static bool goes_whole(struct manager *m, const struct pf *pf) {
+        struct pf whole = *pf;
+        size_t one, two;
+
+        if (pf->num_vfs > 0)
+                return false;
+        if (lease_of_address(m, pf->address))
+                return true;
+        const struct pf *known = inventory_find_pf(&m->inventory, pf->address);
+        if (known) { /* what a worker read of it */
+                whole = *known;
+                whole.num_vfs = 0;
+        }
+        whole.whole = true;
+        int as_function = m->policy ? policy_pool_of(m->policy, &whole, &one, &two) : -1;
+        whole.whole = false;
+        int as_pf = m->policy ? policy_pool_of(m->policy, &whole, &one, &two) : -1;
+        return as_function >= 0 && (as_pf < 0 || as_function < as_pf);
+}
+
+static void take_whole(struct manager *m, struct inventory *found) {
+        for (size_t i = 0; i < found->n_pfs; i++) {
+                struct pf *whole = NULL;
+
+                if (found->pfs[i]->whole || !goes_whole(m, found->pfs[i]) ||
+                    inventory_scan_function(m->root_fd, found->pfs[i]->address, &whole) < 0)
+                        continue;
+                pf_free(found->pfs[i]);
+                found->pfs[i] = whole;
+        }
+}
+
 int reconcile_rescan_all(struct manager *m) {
         struct inventory found = { 0 };
 
         m->rescan_all = false;
         read_host(m);
         int r = inventory_scan(m->root_fd, &found);
+        if (r >= 0 && wants_functions(m))
+                r = inventory_scan_functions(m->root_fd, is_wanted_function, m, &found);
+        if (r >= 0)
+                take_whole(m, &found);
         if (r < 0) {
                 log_error("cannot read the hardware: %s", errno_text(r));
                 return r;
@@ -266,7 +381,9 @@ void reconcile_worker_returned(struct address pf, struct address target, bool vf
         for (size_t i = 0; i < known->n_vfs; i++) {
                 struct managed_vf *v = managed_vf(known->vfs[i]);
 
-                if (v->vf.state == VF_STUCK && (!vf_scope || address_equal(v->vf.address, target)))
+                /* others may hang on workers of their own */
+                if (v->vf.state == VF_STUCK &&
+                    (address_equal(v->vf.address, target) || (!vf_scope && !v->vf_scope)))
                         vf_enter(v, VF_EVENT_RETURNED, REASON_NONE);
         }
         pf_rescan_soon(managed_pf(known));

@@ -23,6 +23,9 @@ void reconcile_retry(struct manager *m);
  */
 void reconcile_claim(struct manager *m, struct pf *pf);
 
+/* A PF has shown its VFs. After the last one, what was kept for VFs that did not come back is given up. */
+void reconcile_looked(struct manager *m);
+
 /* After a change of the policy: which pool claims which PF. */
 void reconcile_assign_pools(struct manager *m);
 

@@ -5,13 +5,17 @@
 #include "common/json.h"
 #include "common/root.h"
 #include "common/text.h"
+#include "daemon/attributes-json.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define LEASES     "run/vfctld/leases"
-#define QUARANTINE "var/lib/vfctld/quarantine"
-#define FILE_MAX   (64U * 1024U)
+#define LEASES       "run/vfctld/leases"
+#define QUARANTINE   "var/lib/vfctld/quarantine"
+#define RESERVATIONS "var/lib/vfctld/reservations"
+#define DRAINED      "var/lib/vfctld/drained"
+#define PENDING      "run/vfctld/pending"
+#define FILE_MAX     (64U * 1024U)
 
 static int put_json(int root_fd, const char *dir, const char *name, json_t *j_taken) {
         _cleanup_json_ json_t *j = j_taken;
@@ -24,21 +28,37 @@ static void lease_file(const struct lease *l, char name[32]) {
         snprintf(name, 32, "%s.json", l->id);
 }
 
+/* A lease or a reservation: who has, or is promised, which VFs. */
+static json_t *holding_to_json(const struct lease *l) {
+        json_t *vfs = json_array(), *pools = json_array();
+
+        for (size_t i = 0; i < l->n_pools; i++)
+                json_array_append_new(pools, json_string(l->pools[i]));
+        for (size_t i = 0; i < l->n_vfs; i++)
+                json_array_append_new(vfs, json_pack("{s:s,s:s,s:i,s:o}", "address",
+                                                     ADDRESS_STR(l->vfs[i].address), "pf",
+                                                     ADDRESS_STR(l->vfs[i].pf), "pool", (int) l->vfs[i].pool,
+                                                     "attributes", attributes_json(&l->vfs[i].attributes)));
+        return json_pack("{s:i,s:s,s:s,s:s,s:b,s:I,s:o,s:o}", "version", 2, "tenant", l->tenant, "vm", l->vm,
+                         "group", l->group, "apart", l->apart, "created", (json_int_t) l->created_usec,
+                         "pools", pools, "vfs", vfs);
+}
+
 int store_lease(struct managed_lease *ml) {
         const struct lease *l = &ml->lease;
-        json_t *vfs = json_array();
+        json_t *j = holding_to_json(l);
+        json_t *rest = json_pack("{s:s,s:I,s:I,s:I,s:s,s:I,s:b,s:b}", "id", l->id, "uid", (json_int_t) l->uid,
+                                 "pid", (json_int_t) l->pid, "pid_start", (json_int_t) l->pid_start,
+                                 "hand_off", hand_off_to_string(l->hand_off), "expires",
+                                 (json_int_t) l->expires_usec, "granted", ml->granted, "ending", l->ending);
         char name[32];
 
-        for (size_t i = 0; i < l->n_vfs; i++)
-                json_array_append_new(vfs, json_string(ADDRESS_STR(l->vfs[i])));
+        if (!j || !rest || json_object_update_new(j, rest) < 0) {
+                json_decref(j);
+                return -ENOMEM;
+        }
         lease_file(l, name);
-        return put_json(ml->manager->root_fd, LEASES, name,
-                        json_pack("{s:i,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s,s:I,s:b,s:b,s:o}", "version", 1, "id",
-                                  l->id, "tenant", l->tenant, "pool", l->pool, "vm", l->vm, "uid",
-                                  (json_int_t) l->uid, "pid", (json_int_t) l->pid, "pid_start",
-                                  (json_int_t) l->pid_start, "hand_off", hand_off_to_string(l->hand_off),
-                                  "created", (json_int_t) l->created_usec, "granted", ml->granted, "ending",
-                                  l->ending, "vfs", vfs));
+        return put_json(ml->manager->root_fd, LEASES, name, j);
 }
 
 void store_lease_remove(struct managed_lease *ml) {
@@ -73,50 +93,88 @@ static json_t *load_json(int root_fd, const char *dir, const char *name) {
         return j;
 }
 
-static bool parse_vfs(json_t *vfs, struct lease *l) {
+static bool parse_vf(const json_t *j, const struct lease *l, struct leased_vf *v) {
+        const char *address, *pf, *bad;
+        int64_t pool;
+        json_t *attributes;
+        const struct json_field fields[] = {
+                { "address", JSON_KIND_STRING, true, &address },
+                { "pf", JSON_KIND_STRING, true, &pf },
+                { "pool", JSON_KIND_INT, true, &pool },
+                { "attributes", JSON_KIND_OBJECT, true, &attributes },
+        };
+
+        if (!json_is_object(j) || json_dispatch((json_t *) j, fields, ARRAY_SIZE(fields), &bad) < 0)
+                return false;
+        if (pool < 0 || (uint64_t) pool >= l->n_pools || address_parse(address, &v->address) < 0 ||
+            address_parse(pf, &v->pf) < 0)
+                return false;
+        v->pool = (uint8_t) pool;
+        return attributes_from_json(attributes, &v->attributes, &bad) >= 0;
+}
+
+static bool parse_holdings(const json_t *pools, const json_t *vfs, struct lease *l) {
         size_t i;
         json_t *v;
 
-        if (json_array_size(vfs) > ACQUIRE_COUNT_MAX)
+        if (json_array_size(vfs) > ACQUIRE_COUNT_MAX || json_array_size(pools) > WANTS_MAX)
                 return false;
+        json_array_foreach(pools, i, v) {
+                if (!json_is_string(v) || !text_copy(l->pools[i], sizeof(l->pools[i]), json_string_value(v)))
+                        return false;
+                l->n_pools++;
+        }
         json_array_foreach(vfs, i, v) {
-                if (!json_is_string(v) || address_parse(json_string_value(v), &l->vfs[i]) < 0)
+                if (!parse_vf(v, l, &l->vfs[i]))
                         return false;
                 l->n_vfs++;
         }
         return true;
 }
 
+/* What leases and reservations share; the rest is in `fields`. */
+static bool parse_holding(json_t *j, const struct json_field *rest, size_t n_rest, struct lease *l) {
+        const char *tenant, *vm, *group, *bad;
+        int64_t version, created;
+        json_t *pools, *vfs;
+        struct json_field fields[20] = {
+                { "version", JSON_KIND_INT, true, &version }, { "tenant", JSON_KIND_STRING, true, &tenant },
+                { "vm", JSON_KIND_STRING, true, &vm },        { "group", JSON_KIND_STRING, true, &group },
+                { "apart", JSON_KIND_BOOL, true, &l->apart }, { "created", JSON_KIND_INT, true, &created },
+                { "pools", JSON_KIND_ARRAY, true, &pools },   { "vfs", JSON_KIND_ARRAY, true, &vfs },
+        };
+
+        for (size_t i = 0; i < n_rest; i++)
+                fields[8 + i] = rest[i];
+        if (!json_is_object(j) || json_dispatch(j, fields, 8 + n_rest, &bad) < 0 || version != 2)
+                return false;
+        l->created_usec = (uint64_t) created;
+        return text_copy(l->tenant, sizeof(l->tenant), tenant) && text_copy(l->vm, sizeof(l->vm), vm) &&
+               text_copy(l->group, sizeof(l->group), group) && parse_holdings(pools, vfs, l);
+}
+
 static bool parse_lease(json_t *j, struct lease *l, bool *granted) {
-        const char *id, *tenant, *pool, *vm, *hand_off, *bad;
-        int64_t version, uid, pid, pid_start, created;
-        json_t *vfs;
+        const char *id, *hand_off;
+        int64_t uid, pid, pid_start, expires;
         const struct json_field fields[] = {
-                { "version", JSON_KIND_INT, true, &version },
                 { "id", JSON_KIND_STRING, true, &id },
-                { "tenant", JSON_KIND_STRING, true, &tenant },
-                { "pool", JSON_KIND_STRING, true, &pool },
-                { "vm", JSON_KIND_STRING, true, &vm },
                 { "uid", JSON_KIND_INT, true, &uid },
                 { "pid", JSON_KIND_INT, true, &pid },
                 { "pid_start", JSON_KIND_INT, true, &pid_start },
                 { "hand_off", JSON_KIND_STRING, true, &hand_off },
-                { "created", JSON_KIND_INT, true, &created },
+                { "expires", JSON_KIND_INT, true, &expires },
                 { "granted", JSON_KIND_BOOL, true, granted },
                 { "ending", JSON_KIND_BOOL, true, &l->ending },
-                { "vfs", JSON_KIND_ARRAY, true, &vfs },
         };
 
-        if (!json_is_object(j) || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0 || version != 1)
+        if (!parse_holding(j, fields, ARRAY_SIZE(fields), l))
                 return false;
         l->uid = (uid_t) uid;
         l->pid = (pid_t) pid;
         l->pid_start = (uint64_t) pid_start;
-        l->created_usec = (uint64_t) created;
+        l->expires_usec = (uint64_t) expires;
         l->hand_off = hand_off_from_string(hand_off);
-        return l->hand_off != _HAND_OFF_MAX && text_copy(l->id, sizeof(l->id), id) &&
-               text_copy(l->tenant, sizeof(l->tenant), tenant) && text_copy(l->pool, sizeof(l->pool), pool) &&
-               text_copy(l->vm, sizeof(l->vm), vm) && parse_vfs(vfs, l);
+        return l->hand_off != _HAND_OFF_MAX && text_copy(l->id, sizeof(l->id), id);
 }
 
 static void load_lease(struct manager *m, const char *name) {
@@ -146,6 +204,57 @@ int store_load_leases(struct manager *m) {
 
                 if (e->d_name[0] != '.' && n > 5 && strcmp(e->d_name + n - 5, ".json") == 0)
                         load_lease(m, e->d_name);
+        }
+        return 0;
+}
+
+/* No name of a tenant or VM has '@' in it. */
+static void reservation_file(const struct lease *l, char name[2 * NAME_MAX_LEN + 8]) {
+        snprintf(name, 2 * NAME_MAX_LEN + 8, "%s@%s.json", l->tenant, l->vm);
+}
+
+int store_reservation(struct manager *m, const struct lease *promise) {
+        char name[2 * NAME_MAX_LEN + 8];
+
+        reservation_file(promise, name);
+        return put_json(m->root_fd, RESERVATIONS, name, holding_to_json(promise));
+}
+
+int store_reservation_remove(struct manager *m, const struct lease *promise) {
+        char name[2 * NAME_MAX_LEN + 8];
+
+        reservation_file(promise, name);
+        int r = root_unlink(m->root_fd, RESERVATIONS, name);
+        return r == -ENOENT ? 0 : r;
+}
+
+int store_load_reservations(struct manager *m, int (*adopt)(struct manager *m, const struct lease *promise)) {
+        _cleanup_closedir_ DIR *d = root_opendir(m->root_fd, RESERVATIONS);
+        struct dirent *e;
+
+        if (!d)
+                return errno == ENOENT ? 0 : -errno;
+        while ((e = readdir(d))) {
+                size_t n = strlen(e->d_name);
+                char name[2 * NAME_MAX_LEN + 8];
+                struct lease l = { 0 };
+
+                if (e->d_name[0] == '.' || n <= 5 || strcmp(e->d_name + n - 5, ".json") != 0)
+                        continue;
+                _cleanup_json_ json_t *j = load_json(m->root_fd, RESERVATIONS, e->d_name);
+                if (!j)
+                        continue;
+                bool good = parse_holding(j, NULL, 0, &l) && name_is_valid(l.tenant) && name_is_valid(l.vm);
+                if (good)
+                        reservation_file(&l, name);
+                if (!good || strcmp(name, e->d_name) != 0) {
+                        log_error("/" RESERVATIONS "/%s is not a reservation of this version; it is ignored",
+                                  e->d_name);
+                        continue;
+                }
+                int r = adopt(m, &l);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -200,4 +309,50 @@ bool store_is_quarantined(struct manager *m, struct address a, enum reason *ret_
                 *ret_reason = REASON_ADMIN;
         text_copy(ret_detail, size, detail);
         return true;
+}
+
+/* One small fact about a PF in a file of its own; NULL: no file. */
+static void pf_file(struct manager *m, const char *dir, const struct pf *pf, json_t *j_taken) {
+        char name[32];
+
+        quarantine_file(pf->address, name);
+        int r = j_taken ? put_json(m->root_fd, dir, name, j_taken) : root_unlink(m->root_fd, dir, name);
+        if (r < 0 && r != -ENOENT)
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &pf->address }),
+                         "/%s could not be written: %s", dir, errno_text(r));
+}
+
+static json_t *load_pf_file(struct manager *m, const char *dir, const struct pf *pf) {
+        char name[32];
+
+        quarantine_file(pf->address, name);
+        return root_exists(m->root_fd, "%s/%s", dir, name) ? load_json(m->root_fd, dir, name) : NULL;
+}
+
+void store_drained(struct managed_pf *p) {
+        pf_file(p->manager, DRAINED, &p->pf,
+                p->pf.drained ? json_pack("{s:i,s:o}", "version", 1, "reason",
+                                          json_text_value(p->drain_reason))
+                              : NULL);
+}
+
+void store_pending(struct managed_pf *p) {
+        pf_file(p->manager, PENDING, &p->pf,
+                p->pf.pending_vfs ? json_pack("{s:i,s:i}", "version", 1, "vfs", (int) p->pf.pending_vfs)
+                                  : NULL);
+}
+
+void store_load_pf(struct managed_pf *p) {
+        _cleanup_json_ json_t *drained = load_pf_file(p->manager, DRAINED, &p->pf);
+        _cleanup_json_ json_t *pending = load_pf_file(p->manager, PENDING, &p->pf);
+
+        if (drained) {
+                const char *reason = json_string_value(json_object_get(drained, "reason"));
+
+                p->pf.drained = true;
+                text_copy(p->drain_reason, sizeof(p->drain_reason), reason ? reason : "");
+        }
+        json_int_t vfs = json_integer_value(json_object_get(pending, "vfs"));
+        if (vfs > 0 && vfs <= VFS_PER_PF_MAX)
+                p->pf.pending_vfs = (unsigned) vfs;
 }

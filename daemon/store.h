@@ -4,12 +4,24 @@
  * (no VM outlives a boot, so neither do they), quarantines under /var/lib/vfctld/quarantine. */
 
 #include "daemon/lease.h"
+#include "daemon/pf.h"
 
 int store_lease(struct managed_lease *l);
 void store_lease_remove(struct managed_lease *l);
 /* Adopts every lease that is written down. A file that cannot be understood is logged, kept and otherwise
  * ignored. */
 int store_load_leases(struct manager *m);
+
+/* Reservations are kept over reboots. 0 or -errno. */
+int store_reservation(struct manager *m, const struct lease *promise);
+int store_reservation_remove(struct manager *m, const struct lease *promise);
+int store_load_reservations(struct manager *m, int (*adopt)(struct manager *m, const struct lease *promise));
+
+/* Whether a PF is drained (kept over reboots), and the VF count that it waits to get (over restarts). Failure
+ * is logged: what is in memory holds. */
+void store_drained(struct managed_pf *p);
+void store_pending(struct managed_pf *p);
+void store_load_pf(struct managed_pf *p);
 
 void store_quarantine(struct managed_vf *v, enum reason reason, const char *detail);
 void store_unquarantine(struct managed_vf *v);

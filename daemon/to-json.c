@@ -3,10 +3,15 @@
 
 #include "daemon/to-json.h"
 #include "common/text.h"
+#include "daemon/attributes-json.h"
 #include "daemon/evidence-json.h"
 #include "daemon/lease.h"
 #include "daemon/peer.h"
+#include "daemon/pf.h"
+#include "daemon/reservation.h"
 #include "sriov/names.h"
+
+#include <string.h>
 
 static json_t *address_json(struct address a) {
         return json_string(ADDRESS_STR(a));
@@ -24,16 +29,21 @@ static json_t *pool_json(const struct manager *m, const struct pf *pf) {
 }
 
 json_t *pf_json(const struct manager *m, const struct pf *pf) {
+        const char *serial = pf->serial[0] ? pf->serial : pf->dsn;
         char model[128];
 
-        return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:b,s:s}", "address",
-                         address_json(pf->address), "driver", pf->driver, "netdev", pf->netdev, "vendor",
-                         hex_json(pf->vendor, 4), "device", hex_json(pf->device, 4), "class",
-                         hex_json(pf->class, 6), "model",
-                         json_text_value(names_device(pf->vendor, pf->device, model, sizeof(model))),
-                         "numa_node", pf->numa_node, "total_vfs", (int) pf->total_vfs, "num_vfs",
-                         (int) pf->num_vfs, "pool", pool_json(m, pf), "stuck", pf->stuck, "reason",
-                         reason_name(pf->reason));
+        return json_pack(
+                        "{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:I,s:i,s:i,s:o,s:b,s:b,s:b,s:o,s:i,s:s}",
+                        "address", address_json(pf->address), "driver", pf->driver, "netdev", pf->netdev,
+                        "vendor", hex_json(pf->vendor, 4), "device", hex_json(pf->device, 4), "class",
+                        hex_json(pf->class, 6), "model",
+                        json_text_value(names_device(pf->vendor, pf->device, model, sizeof(model))),
+                        "numa_node", pf->numa_node, "slot", json_text_value(pf->slot), "serial",
+                        json_text_value(serial), "mac", mac_to_number(pf->mac) ? MAC_STR(pf->mac) : "",
+                        "link_mbps", (json_int_t) pf->link_mbps, "total_vfs", (int) pf->total_vfs, "num_vfs",
+                        (int) pf->num_vfs, "pool", pool_json(m, pf), "whole", pf->whole, "stuck", pf->stuck,
+                        "drained", pf->drained, "drain_reason", json_text_value(managed_pf(pf)->drain_reason),
+                        "pending_vfs", (int) pf->pending_vfs, "reason", reason_name(pf->reason));
 }
 
 static json_t *holders_json(const struct managed_vf *v) {
@@ -53,9 +63,12 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         const struct vf *vf = &v->vf;
         const struct lease *l = lease_of_vf(v);
         enum reason reason = vf->reason != REASON_NONE ? vf->reason : v->shown;
+        const struct lease *promise = reservation_of(m, vf->address);
+        char message[400], reserved[2 * NAME_MAX_LEN + 2] = "";
         struct judgement j;
-        char message[400];
 
+        if (promise)
+                snprintf(reserved, sizeof(reserved), "%s/%s", promise->tenant, promise->vm);
         vf_judge(v, &j);
         message[0] = '\0';
         if (reason == REASON_NONE && v->condemned != REASON_NONE)
@@ -65,7 +78,7 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
         return json_pack(
-                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o}",
+                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o}",
                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                         (int) vf->index, "pool", pool_json(m, vf->pf), "state", vf_state_to_string(vf->state),
                         "reason", reason_name(reason), "message", json_text_value(message), "hint",
@@ -75,27 +88,64 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                                         j.verdict == VERDICT_ISOLATED,
                         "verdict", verdict_to_string(j.verdict), "numa_node", vf->pf->numa_node, "lease",
                         json_string_or_null(vf->lease), "tenant", json_string_or_null(l ? l->tenant : NULL),
-                        "vm", json_string_or_null(l ? l->vm : NULL), "holders", holders_json(v), "accepted",
+                        "vm", json_string_or_null(l ? l->vm : NULL), "reserved",
+                        json_string_or_null(reserved), "holders", holders_json(v), "accepted",
                         excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
                         v->condemned != REASON_NONE, "faults", (json_int_t) v->n_faults, "last_fault",
                         v->last_fault[0] ? json_text_value(v->last_fault) : json_null());
 }
 
+static json_t *pools_json(const struct lease *l) {
+        json_t *pools = json_array();
+
+        for (size_t i = 0; i < l->n_pools; i++)
+                json_array_append_new(pools, json_string(l->pools[i]));
+        return pools;
+}
+
+static json_t *leased_vfs_json(const struct lease *l) {
+        json_t *vfs = json_array();
+
+        for (size_t i = 0; i < l->n_vfs; i++)
+                json_array_append_new(vfs,
+                                      json_pack("{s:o,s:o,s:s,s:o}", "address",
+                                                address_json(l->vfs[i].address), "pf",
+                                                address_json(l->vfs[i].pf), "pool", l->pools[l->vfs[i].pool],
+                                                "attributes", attributes_json(&l->vfs[i].attributes)));
+        return vfs;
+}
+
 json_t *lease_json(const struct lease *l) {
+        enum reason over = managed_lease(l)->over;
         json_t *vfs = json_array();
         finding_set unsafe = 0;
 
         for (size_t i = 0; i < l->n_vfs; i++) {
-                const struct managed_vf *v = manager_find_vf(managed_lease(l)->manager, l->vfs[i]);
+                const struct managed_vf *v = manager_find_vf(managed_lease(l)->manager, l->vfs[i].address);
 
-                json_array_append_new(vfs, address_json(l->vfs[i]));
+                json_array_append_new(vfs, address_json(l->vfs[i].address));
                 if (v)
                         unsafe |= vf_unsafe(v);
         }
-        return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:I,s:b,s:o,s:o}", "id", l->id, "tenant", l->tenant,
-                         "pool", l->pool, "vm", l->vm, "uid", (json_int_t) l->uid, "pid", (json_int_t) l->pid,
+        return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:I,s:I,s:s,s:I,s:I,s:b,s:o,s:o,s:o,s:o}", "id", l->id,
+                         "tenant", l->tenant, "pools", pools_json(l), "vm", l->vm, "group", l->group,
+                         "anti_affinity", l->apart, "uid", (json_int_t) l->uid, "pid", (json_int_t) l->pid,
                          "hand_off", hand_off_to_string(l->hand_off), "created", (json_int_t) l->created_usec,
-                         "ending", l->ending, "vfs", vfs, "unsafe", excused_json(unsafe));
+                         "expires", (json_int_t) l->expires_usec, "ending", l->ending, "over_policy",
+                         json_string_or_null(over != REASON_NONE ? reason_name(over) : NULL), "vfs", vfs,
+                         "devices", leased_vfs_json(l), "unsafe", excused_json(unsafe));
+}
+
+json_t *reservation_json(const struct manager *m, const struct lease *promise) {
+        const char *lease = NULL;
+
+        for (size_t i = 0; i < m->n_leases; i++)
+                if (!m->leases[i]->ending && strcmp(m->leases[i]->tenant, promise->tenant) == 0 &&
+                    strcmp(m->leases[i]->vm, promise->vm) == 0)
+                        lease = m->leases[i]->id;
+        return json_pack("{s:s,s:s,s:o,s:I,s:o,s:o}", "tenant", promise->tenant, "vm", promise->vm, "pools",
+                         pools_json(promise), "created", (json_int_t) promise->created_usec, "lease",
+                         json_string_or_null(lease), "devices", leased_vfs_json(promise));
 }
 
 json_t *device_json(const struct vf *vf, int device_fd) {
@@ -117,10 +167,10 @@ json_t *step_json(const struct step *s) {
                 snprintf(who, sizeof(who), "%s/%s (%s)", s->hits[i]->tenant, s->hits[i]->vm, s->hits[i]->id);
                 json_array_append_new(hits, json_string(who));
         }
-        return json_pack("{s:s,s:o,s:i,s:i,s:b,s:b,s:s,s:o}", "kind", step_kind_to_string(s->kind), "address",
-                         address_json(s->address), "from", (int) s->from, "to", (int) s->to, "destructive",
-                         s->destructive, "blocked", s->blocked, "reason", reason_name(s->reason), "hits",
-                         hits);
+        return json_pack("{s:s,s:o,s:i,s:i,s:o,s:b,s:b,s:b,s:s,s:o}", "kind", step_kind_to_string(s->kind),
+                         "address", address_json(s->address), "from", (int) s->from, "to", (int) s->to,
+                         "because", json_text_value(s->because), "destructive", s->destructive, "blocked",
+                         s->blocked, "pending", s->pending, "reason", reason_name(s->reason), "hits", hits);
 }
 
 json_t *policy_errors_json(const struct policy_errors *e) {

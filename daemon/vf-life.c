@@ -32,6 +32,13 @@ static void step_failed(struct managed_vf *v, const struct worker_reply *reply, 
                 vf_retry_later(v, REASON_NO_WORKER, v->detail);
                 return;
         }
+        /* Somebody switched the PF's autoprobe on, and workers leave it alone until we have switched it off
+         * again */
+        if (reply->error == -EPERM && reply->reason == REASON_NOT_MANAGED && v->retries < DRIVER_TRIES) {
+                pf_rescan_soon(managed_pf(v->vf.pf));
+                vf_retry_later(v, REASON_NOT_MANAGED, v->detail);
+                return;
+        }
         vf_enter(v, VF_EVENT_FAILED, reason);
 }
 
@@ -76,7 +83,11 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 vf_advance(v);
         } else if (v->vf.group < 0)
                 vf_blocked(v, REASON_NO_IOMMU, v->detail);
-        else if (reply->error < 0 && v->retries < PROBE_TRIES)
+        else if (reply->error < 0 && reply->reason == REASON_HELD)
+                step_show_holders(v); /* it has another VFIO driver, and somebody uses it */
+        else if (reply->error < 0 && (reply->reason == REASON_HOST_NEEDS_IT || reply->reason == REASON_MSIX))
+                vf_blocked(v, (enum reason) reply->reason, v->detail); /* says nothing against the device */
+        else if (reply->error < 0 && v->retries < (reply->error == -EAGAIN ? DRIVER_TRIES : PROBE_TRIES))
                 /* A host driver that is being loaded right now shows as bound for a moment, though autoprobe
                  * keeps it off (drivers/base/bus.c:bus_add_driver) */
                 vf_retry_later(v, REASON_PROBE_FAILED, v->detail);
@@ -96,13 +107,49 @@ static void on_group_type(const struct worker_reply *reply, int fds[WORKER_FDS_M
                 vf_advance(v);
 }
 
+static const struct pool *pool_of(const struct managed_vf *v) {
+        const struct policy *p = v->manager->policy;
+
+        return p && v->vf.pf->pool >= 0 ? &p->pools[v->vf.pf->pool] : NULL;
+}
+
+/* The policy forces a driver, and it has another. */
+static bool has_wrong_driver(const struct managed_vf *v) {
+        const struct pool *p = pool_of(v);
+
+        return p && p->driver && strcmp(p->driver, v->vf.driver) != 0;
+}
+
+static void on_unbound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        vf_refresh(v);
+        if (reply->error < 0 && reply->reason == REASON_HOST_NEEDS_IT)
+                vf_blocked(v, REASON_HOST_NEEDS_IT, v->detail);
+        else if (reply->error < 0)
+                step_failed(v, reply, REASON_PROBE_FAILED);
+        else
+                vf_advance(v);
+}
+
 /* Before the driver: a pass-through default domain would be in force whenever nobody has the VF open. */
 static void step_bind(struct managed_vf *v) {
         bool identity = strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1;
         struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type)
                                        : vf_op(v, WORKER_BIND, on_bound);
 
-        text_copy(op.request.text, sizeof(op.request.text), identity ? "DMA" : "vfio-pci");
+        if (identity && v->vf.driver[0] &&
+            !vf_has_vfio(&v->vf)) { /* the host's driver uses that domain: it goes first */
+                op = vf_op(v, WORKER_UNBIND, on_unbound);
+        } else if (identity)
+                text_copy(op.request.text, sizeof(op.request.text), "DMA");
+        else if (pool_of(v)) {
+                text_copy(op.request.text, sizeof(op.request.text),
+                          pool_of(v)->driver ? pool_of(v)->driver : "");
+                op.request.value[0] = pool_of(v)->msix;
+        }
         op.serial = true;
         op.vf_scope = false;
         vf_submit(v, &op);
@@ -130,7 +177,36 @@ static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
         vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
 }
 
+static void on_plain(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                step_failed(v, reply,
+                            reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                         : REASON_ATTRIBUTES);
+                return;
+        }
+        v->plain = true;
+        vf_advance(v);
+}
+
+/* The MAC, VLAN, rates and trust of the last owner must not be the next one's. A PF without an interface has
+ * never told its VFs anything. */
+static bool must_be_plain(const struct managed_vf *v) {
+        return !v->plain && v->vf.pf->class >> 16 == 0x02 && v->vf.pf->netdev[0] && !v->vf.pf->whole;
+}
+
+/* Under the fence, with the attributes of an unused VF first: the reset then starts from them. */
 static void step_scrub(struct managed_vf *v) {
+        if (must_be_plain(v)) {
+                struct worker_op plain = vf_op(v, WORKER_BASELINE, on_plain);
+
+                plain.vf_scope = false; /* rtnetlink, and the mailbox of the PF's driver */
+                vf_submit(v, &plain);
+                return;
+        }
         struct worker_op op = vf_op(v, WORKER_SCRUB, on_scrubbed);
 
         op.fds[0] = v->fence;
@@ -292,6 +368,8 @@ static void advance_unbound(struct managed_vf *v) {
 static void advance_bound(struct managed_vf *v) {
         if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
                 step_bind(v); /* allowed while nobody has it open */
+        else if (has_wrong_driver(v) && v->fence < 0)
+                step_bind(v);
         else if (v->fence < 0 && !v->evident && !vf_is_leasable(v, FINDINGS_BEFORE_FENCE))
                 vf_step_evidence(v); /* no fence will bring it along: who is to blame? */
         else if (!vf_judged(v, FINDINGS_BEFORE_FENCE))
@@ -313,6 +391,8 @@ static void advance_bound(struct managed_vf *v) {
 static void advance_reclaiming(struct managed_vf *v) {
         if (!v->revoked && v->manager->inventory.can_node)
                 step_revoke(v);
+        else if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
+                step_bind(v); /* found so, with its driver: as in advance_bound() */
         else if (!vf_has_vfio(&v->vf))
                 step_bind(v);
         else if (v->fence < 0)
@@ -327,8 +407,12 @@ static void advance_reclaiming(struct managed_vf *v) {
 }
 
 void vf_advance(struct managed_vf *v) {
-        if (v->busy || v->retry || v->vf.pf->stuck || managed_pf(v->vf.pf)->busy)
+        const struct pf *pf = v->vf.pf;
+
+        if (v->busy || v->retry || pf->stuck || managed_pf(pf)->busy)
                 return;
+        if (pf->autoprobe && !pf->whole && pf->pool >= 0 && v->vf.state != VF_LEASED)
+                return; /* workers leave it alone until that is off; then it is looked at again */
         if (v->vf.state != VF_RECLAIMING && vf_meets_its_end(v))
                 return;
         if (v->vf.reason != REASON_NONE && v->vf.state != VF_QUARANTINED)
@@ -367,8 +451,8 @@ void vf_advance(struct managed_vf *v) {
 }
 
 void vf_unblock(struct managed_vf *v) {
-        if (v->vf.state == VF_QUARANTINED || v->vf.state == VF_STUCK || v->busy)
-                return;
+        if (v->vf.state == VF_QUARANTINED || v->vf.state == VF_STUCK || v->busy || managed_pf(v->vf.pf)->busy)
+                return; /* a PF that is busy looks at all of its VFs when it is done */
         v->retry = false;
         v->vf.reason = REASON_NONE;
         vf_advance(v);

@@ -15,6 +15,8 @@
 struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done) {
         struct worker_op op = worker_op_make(code, v->vf.address, v->vf.pf->address, done, v);
 
+        if (v->vf.pf->whole)
+                op.request.value[3] = WORKER_WHOLE;
         op.vf_scope = true; /* opens and resets through VFIO take no lock but the VF's */
         return op;
 }
@@ -59,7 +61,8 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 return true;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
-                condemn_hung(v);
+                if (reply->error == -ETIMEDOUT) /* not what only waited behind it */
+                        condemn_hung(v);
                 vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
                 if (!v->vf_scope)
                         pf_hangs(managed_pf(v->vf.pf));
@@ -74,9 +77,7 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
 }
 
 bool vf_has_vfio(const struct vf *vf) {
-        size_t n = strlen(vf->driver);
-
-        return strcmp(vf->driver, "vfio-pci") == 0 || (n > 9 && strcmp(vf->driver + n - 9, "_vfio_pci") == 0);
+        return driver_is_vfio(vf->driver);
 }
 
 int vf_refresh(struct managed_vf *v) {
@@ -103,5 +104,7 @@ void vf_drop_fence(struct managed_vf *v) {
                 fdstore_remove(v->manager->fdstore, v->vf.address);
         v->fence_stored = false;
         vf_stop_listening(v);
+        if (v->fence >= 0)
+                v->fresh = v->plain = false; /* from now on anybody may use it */
         close_fd(&v->fence);
 }

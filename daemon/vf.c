@@ -6,6 +6,7 @@
 #include "daemon/events.h"
 #include "daemon/lease.h"
 #include "daemon/store.h"
+#include "daemon/waiting.h"
 
 #include <errno.h>
 #include <search.h>
@@ -95,8 +96,12 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 v->obstacle = _FINDING_MAX;
         if (now == VF_RECLAIMING && old != now)
                 v->revoked = v->renewed = v->fresh = false;
+        if (now == VF_LEASING || now == VF_LEASED)
+                v->plain = false;
         if (now == VF_READY) /* another owner's faults are not the next one's */
                 memset(&v->fault_window, 0, sizeof(v->fault_window));
+        if (now == VF_READY && old != now)
+                waiting_soon(v->manager);
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
         if (now == VF_QUARANTINED)

@@ -20,6 +20,7 @@ struct managed_vf {
         bool indexed;     /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;       /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;     /* reclaiming: the group node is root's again */
+        bool plain;       /* its attributes are those of a VF that nobody used */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */
         unsigned listen_tries;            /* quarantined: attempts to listen for the kernel's request */

@@ -254,8 +254,9 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         }
         /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells
          * when it is over */
+        if (!w->abandoned)
+                l->n_workers--;
         w->abandoned = true;
-        l->n_workers--;
         log_with(LOG_ERR, (&(struct log_fields){ .address = &w->entry->op.request.address }),
                  "%s does not return; its worker is abandoned", worker_op_name(w->entry->op.request.op));
         struct entry *e = calloc(1, sizeof(*e));
@@ -321,6 +322,8 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         if (reply.error < 0)
                 log_with(LOG_DEBUG, (&(struct log_fields){ .address = &e->op.request.address }), "%s: %s: %s",
                          worker_op_name(e->op.request.op), reply.detail, errno_text(reply.error));
+        if (reply.error == -ETIMEDOUT || reply.error == -ECANCELED)
+                reply.error = -EIO; /* a driver that gave up; these two mean that no worker came back */
         entry_done(l, e, &reply, fds);
         free(e);
         return 0;

@@ -6,6 +6,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
+#include "daemon/worker-identity.h"
 #include "daemon/worker-path.h"
 #include "iommu/fence.h"
 #include "iommu/group.h"
@@ -17,6 +18,7 @@
 #include "sriov/busmaster.h"
 #include "sriov/enable.h"
 #include "sriov/inventory.h"
+#include "sriov/netvf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +27,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define DEVICE      "sys/bus/pci/devices/%s/"
-#define CONFIG_SIZE 4096U
+#define DEVICE "sys/bus/pci/devices/%s/"
 
 /* One request on its way: what it needs and what comes of it. */
 struct job {
@@ -39,191 +40,6 @@ struct job {
         enum reason reason;
         const char *step;
 };
-
-/* For a target that lacks what makes it one: is there such a PCI device at all? */
-static int check_exists(int root_fd, struct address a) {
-        _cleanup_close_ int fd = root_openf(root_fd, O_PATH, DEVICE "vendor", ADDRESS_STR(a));
-
-        if (fd == -ENOENT)
-                return -ENODEV;
-        return fd < 0 ? fd : 0;
-}
-
-static int wrong_target(int root_fd, struct address a) {
-        int r = check_exists(root_fd, a);
-
-        return r < 0 ? r : -EPERM;
-}
-
-static int check_pf(int root_fd, struct address a, struct pf *ret, const char **why) {
-        uint64_t total, autoprobe;
-
-        *why = "not an SR-IOV physical function";
-        int r = root_read_u64(root_fd, &total, DEVICE "sriov_totalvfs", ADDRESS_STR(a));
-        if (r == -ENOENT)
-                return wrong_target(root_fd, a);
-        if (r < 0)
-                return r;
-        if (total == 0)
-                return -EPERM;
-        *why = "sriov_drivers_autoprobe cannot be read";
-        r = root_read_u64(root_fd, &autoprobe, DEVICE "sriov_drivers_autoprobe", ADDRESS_STR(a));
-        if (r < 0)
-                return r;
-        *ret = (struct pf){ .address = a, .total_vfs = (unsigned) total, .autoprobe = autoprobe != 0 };
-        return 0;
-}
-
-static uint32_t routing_id(struct address a) {
-        return (uint32_t) a.bus << 8 | (uint32_t) a.device << 3 | a.function;
-}
-
-/* Which virtfnN it must be, by the arithmetic of the SR-IOV capability; the link itself is what proves it. */
-static int find_index(int root_fd, struct address pf, struct address vf, unsigned *ret) {
-        uint64_t offset, stride;
-
-        int r = root_read_u64(root_fd, &offset, DEVICE "sriov_offset", ADDRESS_STR(pf));
-        if (r >= 0)
-                r = root_read_u64(root_fd, &stride, DEVICE "sriov_stride", ADDRESS_STR(pf));
-        if (r < 0)
-                return r;
-        uint64_t first = routing_id(pf) + offset, rid = routing_id(vf);
-        if (vf.domain != pf.domain || rid < first || (stride == 0 && rid != first))
-                return -EPERM;
-        if (stride > 0 && (rid - first) % stride != 0)
-                return -EPERM;
-        *ret = stride > 0 ? (unsigned) ((rid - first) / stride) : 0;
-        return 0;
-}
-
-static int read_address_link(int root_fd, const char *link, struct address of, struct address *ret) {
-        char name[ADDRESS_STR_MAX + 1];
-        int r = root_link_name(root_fd, name, sizeof(name), DEVICE "%s", ADDRESS_STR(of), link);
-
-        return r < 0 ? r : address_parse(name, ret);
-}
-
-static int check_vf(int root_fd, struct address a, struct worker_subject *ret, const char **why) {
-        struct address pf, back;
-        char link[24];
-        unsigned index;
-
-        *why = "not a virtual function";
-        int r = read_address_link(root_fd, "physfn", a, &pf);
-        if (r == -ENOENT)
-                return wrong_target(root_fd, a);
-        if (r >= 0)
-                r = check_pf(root_fd, pf, &ret->pf, why);
-        if (r < 0)
-                return r;
-        *why = "its PF is not under management";
-        if (ret->pf.autoprobe)
-                return -EPERM;
-        *why = "its PF does not know it";
-        r = find_index(root_fd, pf, a, &index);
-        if (r < 0)
-                return r;
-        snprintf(link, sizeof(link), "virtfn%u", index);
-        r = read_address_link(root_fd, link, pf, &back);
-        if (r < 0 && r != -ENOENT)
-                return r;
-        if (r < 0 || !address_equal(back, a))
-                return -EPERM;
-        ret->vf = (struct vf){ .address = a, .pf = &ret->pf, .index = index };
-        *why = "it vanished";
-        r = inventory_scan_vf(root_fd, &ret->vf);
-        return r < 0 ? r : group_read(root_fd, &ret->vf);
-}
-
-static int check_target(int root_fd, const struct worker_request *q, struct worker_subject *ret,
-                        const char **why) {
-        static const enum worker_target targets[] = {
-#define X(code, name, target) WORKER_TARGET_##target,
-                WORKER_OPS(X)
-#undef X
-        };
-
-        switch (targets[q->op]) {
-        case WORKER_TARGET_NONE:
-                break;
-        case WORKER_TARGET_PF:
-                return check_pf(root_fd, q->address, &ret->pf, why);
-        case WORKER_TARGET_VF:
-                return check_vf(root_fd, q->address, ret, why);
-        case WORKER_TARGET_ANY:
-                *why = "not a PCI device";
-                return check_exists(root_fd, q->address);
-        }
-        return 0;
-}
-
-/* What the text and the values of a request may be, beyond its target. */
-static int check_arguments(const struct worker_request *q, const struct worker_subject *s, const char **why) {
-        switch ((enum worker_op_code) q->op) {
-        case WORKER_AUTOPROBE:
-                *why = "neither 0 nor 1";
-                return q->value[0] <= 1 ? 0 : -EINVAL;
-        case WORKER_NUMVFS:
-                *why = "the PF is not under management";
-                if (s->pf.autoprobe)
-                        return -EPERM;
-                *why = "more VFs than SR-IOV can have";
-                return q->value[0] <= VFS_PER_PF_MAX ? 0 : -EINVAL;
-        case WORKER_BIND:
-        case WORKER_RENEW:
-                *why = "not a VFIO driver";
-                return bind_is_vfio(q->text) ? 0 : -EPERM;
-        case WORKER_GROUP_TYPE:
-                *why = "not a type that translates";
-                return strcmp(q->text, "DMA") == 0 ? 0 : -EPERM;
-        case WORKER_FENCE:
-        case WORKER_SCRUB:
-                *why = "no such backend";
-                return q->value[0] == BACKEND_GROUP || q->value[0] == BACKEND_IOMMUFD ? 0 : -EINVAL;
-        case WORKER_GRANT:
-                *why = "not a user and group";
-                return q->value[0] < UINT32_MAX && q->value[1] < UINT32_MAX ? 0 : -EINVAL;
-        case WORKER_MEMLOCK:
-                *why = "not a process";
-                return q->value[0] > 1 && q->value[0] <= INT32_MAX ? 0 : -EINVAL;
-        case WORKER_CONFIG:
-                *why = "beyond the configuration space";
-                return q->value[0] <= CONFIG_SIZE - sizeof(((struct worker_reply *) 0)->data) ? 0 : -EINVAL;
-        case WORKER_PING:
-        case WORKER_UNBIND:
-        case WORKER_OPEN:
-        case WORKER_REVOKE:
-        case WORKER_HOLDERS:
-        case WORKER_LISTEN:
-        case WORKER_EVIDENCE:
-        case WORKER_CUT_OFF:
-        case _WORKER_OP_MAX:
-                break;
-        }
-        return 0;
-}
-
-int worker_check(int root_fd, const struct worker_request *q, struct worker_subject *ret, const char **why) {
-        *ret = (struct worker_subject){ 0 };
-        *why = "another version of the protocol";
-        if (q->version != WORKER_PROTOCOL_VERSION)
-                return -EPROTO;
-        *why = "no such operation";
-        if (q->op >= _WORKER_OP_MAX)
-                return -EINVAL;
-        *why = "text without an end";
-        if (!memchr(q->text, '\0', sizeof(q->text)))
-                return -EINVAL;
-        *why = "no such address";
-        if (q->address.device > 31 || q->address.function > 7)
-                return -EINVAL;
-        int r = check_target(root_fd, q, ret, why);
-        if (r >= 0)
-                r = check_arguments(q, ret, why);
-        if (r >= 0)
-                *why = "";
-        return r;
-}
 
 /* Field 22 of /proc/<pid>/stat; the name in field 2 may have blanks and parentheses. */
 static int read_start(int root_fd, pid_t pid, uint64_t *ret) {
@@ -305,13 +121,88 @@ static int do_holders(struct job *j) {
         return r;
 }
 
+/* VFs that somebody drives must not be destroyed: the kernel would wait, and with it hotplug of the whole
+ * host (performance-facts F2). The daemon has let go of its fences before. */
+static int check_nobody_holds(struct job *j) {
+        const pid_t except[] = { j->context->client, 1 };
+        _cleanup_free_ const struct vf **vfs = NULL;
+        struct pf *pf = NULL;
+        pid_t pid;
+        size_t n_vfs = 0, n = 0;
+
+        j->step = "reading its VFs";
+        int r = inventory_scan_pf(j->context->root_fd, j->subject.pf.address, &pf);
+        if (r < 0)
+                return r;
+        vfs = calloc(pf->n_vfs + 1, sizeof(*vfs));
+        for (size_t i = 0; vfs && i < pf->n_vfs; i++)
+                if (bind_is_vfio(pf->vfs[i]->driver) && group_read(j->context->root_fd, pf->vfs[i]) >= 0)
+                        vfs[n_vfs++] = pf->vfs[i];
+        r = !vfs        ? -ENOMEM
+            : n_vfs > 0 ? holders_find_any(j->context->root_fd, vfs, n_vfs, except, ARRAY_SIZE(except), &pid,
+                                           1, &n)
+                        : 0;
+        pf_free(pf);
+        if (r < 0 || n == 0)
+                return r;
+        j->step = "a process holds a VF of it";
+        j->reason = REASON_HELD;
+        return -EBUSY;
+}
+
 static int do_numvfs(struct job *j) {
         unsigned count;
+
+        if (j->request->value[0] == 0) {
+                int e = check_nobody_holds(j);
+
+                if (e < 0)
+                        return e;
+        }
         int r = enable_numvfs(j->context->root_fd, j->subject.pf.address, (unsigned) j->request->value[0],
                               &count, &j->reason, &j->step);
 
         j->reply->value[0] = count;
         return r;
+}
+
+static int do_attributes(struct job *j) {
+        const struct vf *vf = &j->subject.vf;
+        struct vf_attributes want;
+        struct netvf v;
+
+        j->step = "the PF has no network interface";
+        j->reason = REASON_ATTRIBUTES;
+        int r = netvf_find(j->context->root_fd, vf->pf->address, vf->index, &v);
+        if (r < 0)
+                return r;
+        if (j->request->op == WORKER_BASELINE)
+                return netvf_baseline(&v, &j->reason, &j->step);
+        memcpy(&want, j->request->data, sizeof(want));
+        return netvf_set(&v, &want, &j->reason, &j->step);
+}
+
+/* Unbinding a VFIO driver waits for whoever has the VF, and hotplug of the whole host with it. */
+static int do_bind(struct job *j) {
+        const struct worker_request *q = j->request;
+        const struct vf *vf = &j->subject.vf;
+
+        if (bind_is_vfio(vf->driver) && strcmp(vf->driver, q->text) != 0) {
+                const pid_t except[] = { j->context->client, 1 };
+                size_t n = 0;
+                pid_t pid;
+
+                j->step = "a process holds it";
+                int r = holders_find(j->context->root_fd, vf, except, ARRAY_SIZE(except), &pid, 1, &n);
+                if (r == 0 && n > 0) {
+                        j->reason = REASON_HELD;
+                        r = -EBUSY;
+                }
+                if (r < 0)
+                        return r;
+        }
+        return bind_driver(j->context->root_fd, vf->address, q->text, (unsigned) q->value[0], &j->reason,
+                           &j->step);
 }
 
 static int do_operation(struct job *j) {
@@ -327,7 +218,7 @@ static int do_operation(struct job *j) {
         case WORKER_NUMVFS:
                 return do_numvfs(j);
         case WORKER_BIND:
-                return bind_driver(root, vf->address, q->text, &j->reason, &j->step);
+                return do_bind(j);
         case WORKER_UNBIND:
                 return bind_unbind(root, vf->address, &j->step);
         case WORKER_GROUP_TYPE:
@@ -350,7 +241,7 @@ static int do_operation(struct job *j) {
         case WORKER_CONFIG:
                 return do_config(j);
         case WORKER_RENEW:
-                return bind_renew(root, vf->address, q->text, &j->reason, &j->step);
+                return bind_renew(root, vf->address, q->text[0] ? q->text : vf->driver, &j->reason, &j->step);
         case WORKER_LISTEN:
                 return fence_listen(root, vf, j->in[0], j->in[1], &j->step);
         case WORKER_EVIDENCE:
@@ -358,6 +249,11 @@ static int do_operation(struct job *j) {
                 return worker_path_put(root, q->address, j->reply);
         case WORKER_CUT_OFF:
                 return busmaster_off(root, vf->address, &j->step);
+        case WORKER_IDENTIFY:
+                return worker_identity_put(root, q->address, j->reply, &j->step);
+        case WORKER_ATTRIBUTES:
+        case WORKER_BASELINE:
+                return do_attributes(j);
         case _WORKER_OP_MAX:
                 break;
         }
@@ -375,6 +271,8 @@ void worker_operate(const struct worker_context *c, const struct worker_request 
         p->error = worker_check(c->root_fd, q, &j.subject, &j.step);
         if (p->error == 0)
                 p->error = do_operation(&j);
+        else
+                j.reason = worker_check_reason(q, &j.subject, p->error);
         if (p->error == 0 && (q->op == WORKER_FENCE || q->op == WORKER_SCRUB))
                 worker_path_put(c->root_fd, q->address, p); /* no path: unknown, and so not leased */
         if (p->error < 0) {

@@ -49,7 +49,9 @@ void worker_path_take_vf(const struct worker_reply *reply, struct vf *vf) {
         size_t n = hops_of(reply, vf->address, hops);
 
         vf->hop = n > 0 ? hops[0] : (struct path_hop){ .address = vf->address };
-        if (n > 1 && address_equal(hops[1].address, vf->pf->address))
+        if (n > 0 && vf->pf->whole) /* itself is where its path begins */
+                take_path(vf->pf, hops, MIN(n, ARRAY_SIZE(vf->pf->path)));
+        else if (n > 1 && address_equal(hops[1].address, vf->pf->address))
                 take_path(vf->pf, hops + 1, n - 1);
         else
                 vf->pf->n_path = 0;

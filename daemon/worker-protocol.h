@@ -8,21 +8,23 @@
  * on a fake tree. */
 
 #include "common/address.h"
+#include "common/attributes.h"
 #include "common/limits.h"
 
 #include <stdint.h>
 
-#define WORKER_PROTOCOL_VERSION 1U
+#define WORKER_PROTOCOL_VERSION 2U
 #define WORKER_SOCKET           "/run/vfctld/worker"
 #define WORKER_HOLDERS_MAX      16U
 #define WORKER_FDS_MAX          2U
+#define WORKER_WHOLE            0x57484f4cU /* value[3] of a request about a whole function in the place of a VF */
 
 /* op, name, target: PF or VF or none (checked by the worker), one line of what it does */
 #define WORKER_OPS(X)                                                                                        \
         X(PING, "ping", NONE)           /* nothing */                                                        \
         X(AUTOPROBE, "autoprobe", PF)   /* value[0]: 0 or 1 -> sriov_drivers_autoprobe */                    \
         X(NUMVFS, "numvfs", PF)         /* value[0]: VF count; reply value[0]: count read back */            \
-        X(BIND, "bind", VF)             /* text: VFIO driver; override, probe, driver link re-read */        \
+        X(BIND, "bind", VF)             /* text: VFIO driver, "" for the best; value[0]: MSI-X, 0 any */     \
         X(UNBIND, "unbind", VF)         /* unbind whatever driver is bound */                                \
         X(GROUP_TYPE, "group-type", VF) /* text: "DMA"; default domain of the VF's group */                  \
         X(FENCE, "fence", VF)           /* value[0]: enum backend; reply fd[0]: the fence */                 \
@@ -36,7 +38,10 @@
         X(RENEW, "renew", VF)           /* unbind and bind again: every fd opened before becomes useless */  \
         X(LISTEN, "listen", VF)         /* fd[0]: an iommufd fence, fd[1]: eventfd; see fence_listen() */    \
         X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */ \
-        X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */
+        X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
+        X(IDENTIFY, "identify", ANY)    /* reply data: struct worker_identity; reads only */                 \
+        X(ATTRIBUTES, "attributes", VF) /* data: struct vf_attributes to set, each read back */              \
+        X(BASELINE, "baseline", VF)     /* all attributes as of a VF that nobody used, each read back */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 
@@ -54,6 +59,18 @@ struct worker_request {
         struct address address;
         uint64_t value[4];
         char text[DRIVER_MAX]; /* NUL-terminated, NUL-padded */
+        uint8_t data[64];      /* ATTRIBUTES: struct vf_attributes; else zero */
+};
+
+/* What IDENTIFY says of a function, as in struct pf. Strings are NUL-terminated; empty or zero: it has none.
+ */
+struct worker_identity {
+        char serial[SERIAL_MAX];
+        char dsn[24];
+        struct mac mac;
+        uint8_t unused[2];
+        uint32_t link_mbps;
+        uint32_t vf_total_msix;
 };
 
 struct worker_reply {

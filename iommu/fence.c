@@ -2,6 +2,7 @@
 /* Choosing the backend of a fence. */
 
 #include "iommu/fence.h"
+#include "iommu/uapi.h"
 
 #include <errno.h>
 #include <time.h>
@@ -55,6 +56,19 @@ int fence_take(int root_fd, const struct vf *vf, enum backend backend, int *ret_
                 *step = "";
         }
         return r;
+}
+
+/* A device that is bound or unbound again leaves its group, and with it the container. An iommufd fence
+ * blocks both. */
+bool fence_holds(const struct vf *vf, enum backend backend, int fd) {
+        struct vfio_group_status status = { .argsz = sizeof(status) };
+
+        if (backend != BACKEND_GROUP)
+                return true;
+        if (ioctl(fd, VFIO_GROUP_GET_STATUS, &status) < 0)
+                return errno !=
+                       ENODEV; /* the group's last device left it; other errors: no group of the kernel's */
+        return status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET;
 }
 
 int fence_check(int root_fd, const struct vf *vf, enum backend backend, int fd) {

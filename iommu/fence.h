@@ -15,6 +15,9 @@ int fence_take(int root_fd, const struct vf *vf, enum backend backend, int *ret_
 /* 0 if fd is an open file of the node that a fence of this VF would be; -EBADF if not. */
 int fence_check(int root_fd, const struct vf *vf, enum backend backend, int fd);
 
+/* True if a fence that was taken long ago still keeps others out. Asks the kernel, needs no privilege. */
+bool fence_holds(const struct vf *vf, enum backend backend, int fd);
+
 /* Only for fences of BACKEND_IOMMUFD, which the kernel waits for when the function is unplugged or unbound:
  * from now on it signals this eventfd when it wants the fence to be dropped, and again every 10 s. A group
  * fence is not waited for. drivers/vfio/vfio_main.c:vfio_unregister_group_dev. -EBADF if fence_fd is not the

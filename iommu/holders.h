@@ -9,7 +9,9 @@
 
 #include <sys/types.h>
 
-/* At most max pids into pids; *ret_n is their number. This process and those in except are left out. 0, or
- * -errno if /proc cannot be read. */
+/* Of any of these VFs, in one walk. At most max pids into pids; *ret_n is their number. This process and
+ * those in except are left out. 0, or -errno if /proc cannot be read. */
+int holders_find_any(int root_fd, const struct vf *const *vfs, size_t n_vfs, const pid_t *except,
+                     size_t n_except, pid_t *pids, size_t max, size_t *ret_n);
 int holders_find(int root_fd, const struct vf *vf, const pid_t *except, size_t n_except, pid_t *pids,
                  size_t max, size_t *ret_n);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which VFs a request gets. Pure and deterministic. */
+/* What a request gets: what its tenant may have at all, then where it comes from. Pure and deterministic. */
 
 #include "policy/allocate.h"
 #include "common/macro.h"
 #include "common/text.h"
+#include "policy/place.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,162 +21,81 @@ uint64_t allocate_memlock_need(uint64_t memory, enum hand_off hand_off, size_t n
         return need;
 }
 
-/* VFs that the tenant has of the pool now; those of leases that end count until they are back. vms: ": web1,
- * web2" */
-static size_t used_by(const char *tenant, const char *pool, const struct lease *const *leases, size_t n,
-                      char *vms, size_t size) {
-        size_t used = 0, at = 0;
-        bool cut = false;
+bool reason_may_pass(enum reason r) {
+        static const enum reason passing[] = { REASON_QUOTA,      REASON_TOTAL_QUOTA, REASON_POOL_EMPTY,
+                                               REASON_NUMA,       REASON_PF_SHARE,    REASON_ANTI_AFFINITY,
+                                               REASON_IN_LINE,    REASON_AFFINITY,    REASON_RATE_SUM,
+                                               REASON_MAC_IN_USE, REASON_MACS_USED_UP };
 
-        vms[0] = '\0';
-        for (size_t i = 0; i < n; i++) {
-                if (strcmp(leases[i]->tenant, tenant) != 0 || strcmp(leases[i]->pool, pool) != 0)
-                        continue;
-                used += leases[i]->n_vfs;
-                const char *name = leases[i]->vm;
-                if (cut)
-                        continue;
-                cut = at + strlen(name) + sizeof(", , ...") > size;
-                at += (size_t) snprintf(vms + at, size - at, "%s%s", at ? ", " : ": ", cut ? "..." : name);
-        }
-        return used;
-}
-
-/* VFs of one IOMMU group cannot be kept apart; a pool may accept that, but then they go together. */
-static bool is_alone(const struct vf *vf) {
-        return vf->group_devices <= 1;
-}
-
-/* One PF of the pool while VFs are picked: a cursor over its VFs and its load. */
-struct candidate {
-        const struct pf *pf;
-        size_t next;
-        size_t ready;
-        size_t load;
-};
-
-static struct candidate candidate_of(const struct pf *pf) {
-        struct candidate c = { .pf = pf };
-
-        for (size_t i = 0; i < pf->n_vfs; i++) {
-                enum vf_state s = pf->vfs[i]->state;
-
-                c.ready += s == VF_READY && is_alone(pf->vfs[i]);
-                c.load += s == VF_LEASING || s == VF_LEASED || s == VF_RECLAIMING;
-        }
-        return c;
-}
-
-/* a goes before b. */
-static bool is_better(const struct candidate *a, const struct candidate *b, enum placement placement) {
-        if (placement == PLACEMENT_SPREAD && a->load != b->load)
-                return a->load < b->load;
-        return address_compare(a->pf->address, b->pf->address) < 0;
-}
-
-/* The best PFs of the pool, best first. A request for n VFs never gets to more than the n best, so more are
- * not kept. */
-static size_t find_candidates(const struct inventory *inv, size_t pool, enum placement placement,
-                              struct candidate ret[ACQUIRE_COUNT_MAX], size_t *n_ready) {
-        size_t n = 0;
-
-        *n_ready = 0;
-        for (size_t i = 0; i < inv->n_pfs; i++) {
-                if (inv->pfs[i]->pool != (int) pool || inv->pfs[i]->stuck)
-                        continue;
-                struct candidate c = candidate_of(inv->pfs[i]);
-                size_t at = n;
-
-                *n_ready += c.ready;
-                while (at > 0 && is_better(&c, &ret[at - 1], placement))
-                        at--;
-                if (c.ready == 0 || at == ACQUIRE_COUNT_MAX)
-                        continue;
-                n = MIN(n + 1, (size_t) ACQUIRE_COUNT_MAX);
-                memmove(ret + at + 1, ret + at, (n - at - 1) * sizeof(*ret));
-                ret[at] = c;
-        }
-        return n;
-}
-
-static struct vf *pick(struct candidate *c, size_t n, enum placement placement) {
-        struct candidate *best = NULL;
-
-        for (size_t i = 0; i < n; i++)
-                if (c[i].ready > 0 && (!best || is_better(&c[i], best, placement)))
-                        best = &c[i];
-        if (!best)
-                return NULL;
-        while (best->pf->vfs[best->next]->state != VF_READY || !is_alone(best->pf->vfs[best->next]))
-                best->next++;
-        best->ready--;
-        best->load++;
-        return best->pf->vfs[best->next++];
-}
-
-/* All VFs of a group, wherever they are; 0 if not all of them are ready and in the pool, or they are more
- * than may be asked for at once. */
-static size_t collect_group(const struct inventory *inv, size_t pool, int group,
-                            struct vf *vfs[ACQUIRE_COUNT_MAX]) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < inv->n_pfs; i++)
-                for (size_t k = 0; k < inv->pfs[i]->n_vfs; k++) {
-                        struct vf *vf = inv->pfs[i]->vfs[k];
-
-                        if (vf->group != group)
-                                continue;
-                        if (vf->state != VF_READY || inv->pfs[i]->pool != (int) pool || inv->pfs[i]->stuck ||
-                            n == ACQUIRE_COUNT_MAX)
-                                return 0;
-                        vfs[n++] = vf;
-                }
-        return n;
-}
-
-/* A whole shared group of just this size; *near is the size of one that is ready, if there is any. */
-static bool choose_group(const struct inventory *inv, size_t pool, unsigned count, struct allocation *ret,
-                         size_t *near) {
-        int tried = -1;
-
-        *near = 0;
-        for (size_t i = 0; i < inv->n_pfs; i++)
-                for (size_t k = 0; inv->pfs[i]->pool == (int) pool && k < inv->pfs[i]->n_vfs; k++) {
-                        const struct vf *vf = inv->pfs[i]->vfs[k];
-
-                        if (is_alone(vf) || vf->state != VF_READY || vf->group == tried)
-                                continue;
-                        tried = vf->group;
-                        size_t n = collect_group(inv, pool, vf->group, ret->vfs);
-                        if (n == count) {
-                                ret->n_vfs = n;
-                                return true;
-                        }
-                        *near = n > 0 ? n : *near;
-                }
+        FOREACH_ARRAY(p, passing, ARRAY_SIZE(passing))
+                if (*p == r)
+                        return true;
         return false;
 }
 
-static int choose(const struct policy *policy, const struct inventory *inv, const struct grant *g,
-                  unsigned count, struct allocation *ret, char *detail, size_t size) {
-        enum placement placement = policy->pools[g->pool].placement;
-        struct candidate c[ACQUIRE_COUNT_MAX];
-        size_t n_ready, n = find_candidates(inv, g->pool, placement, c, &n_ready), near;
+/* Adds a name to ": web1, web2"; false once there is no room. */
+static bool add_name(char *buf, size_t size, const char *name, const char *note) {
+        size_t at = strlen(buf);
+        bool cut = at + strlen(name) + strlen(note) + sizeof(", , ...") > size;
 
-        if (n_ready < count) {
-                if (choose_group(inv, g->pool, count, ret, &near))
-                        return REASON_NONE;
-                if (near > 0)
-                        snprintf(detail, size,
-                                 "%zu of %u VFs ready; others share an IOMMU group and go together: ask for %zu",
-                                 n_ready, count, near);
-                else
-                        snprintf(detail, size, "%zu of %u VFs ready", n_ready, count);
-                return REASON_POOL_EMPTY;
+        snprintf(buf + at, size - at, "%s%s%s", at ? ", " : ": ", cut ? "..." : name, cut ? "" : note);
+        return !cut;
+}
+
+static bool lease_has(const struct lease *l, const char *pool) {
+        for (size_t k = 0; k < l->n_vfs; k++)
+                if (!pool || strcmp(l->pools[l->vfs[k].pool], pool) == 0)
+                        return true;
+        return false;
+}
+
+/* Who has what a quota counts. pool NULL: of all pools. */
+static void name_users(const struct placing *p, const char *pool, char *buf, size_t size) {
+        const struct world *w = p->world;
+        const struct lease *last = NULL;
+
+        buf[0] = '\0';
+        for (size_t i = 0; i < w->n_leases; i++)
+                if (strcmp(w->leases[i]->tenant, p->request->tenant) == 0 && lease_has(w->leases[i], pool) &&
+                    !add_name(buf, size, w->leases[i]->vm, ""))
+                        return;
+        for (size_t i = 0; i < p->n_promised; i++) {
+                const struct promised *v = &p->promised[i];
+
+                if (v->own || v->lease == last || strcmp(v->lease->tenant, p->request->tenant) != 0 ||
+                    (pool && strcmp(v->lease->pools[v->vf->pool], pool) != 0))
+                        continue;
+                last = v->lease;
+                if (!add_name(buf, size, v->lease->vm, " (reserved)"))
+                        return;
         }
-        for (ret->n_vfs = 0; ret->n_vfs < count; ret->n_vfs++)
-                ret->vfs[ret->n_vfs] = pick(c, n, placement);
-        return REASON_NONE;
+}
+
+static unsigned count_of(const struct request *r, const char *pool) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < r->n_wants; i++)
+                if (!pool || strcmp(r->wants[i].pool, pool) == 0)
+                        n += r->wants[i].count;
+        return n;
+}
+
+static int check_quotas(const struct placing *p, char *detail, size_t size) {
+        const struct request *r = p->request;
+        char vms[256];
+
+        for (size_t i = 0; i < r->n_wants; i++) {
+                if (p->used[i] + count_of(r, r->wants[i].pool) <= p->grants[i]->quota)
+                        continue;
+                name_users(p, r->wants[i].pool, vms, sizeof(vms));
+                snprintf(detail, size, "quota %u, in use %zu%s", p->grants[i]->quota, p->used[i], vms);
+                return REASON_QUOTA;
+        }
+        if (p->tenant->quota == QUOTA_NONE || p->used_total + count_of(r, NULL) <= p->tenant->quota)
+                return REASON_NONE;
+        name_users(p, NULL, vms, sizeof(vms));
+        snprintf(detail, size, "quota %u, in use %zu%s", p->tenant->quota, p->used_total, vms);
+        return REASON_TOTAL_QUOTA;
 }
 
 static int choose_hand_off(const struct inventory *inv, enum hand_off wish, enum hand_off *ret) {
@@ -200,7 +120,7 @@ static int choose_hand_off_of_group(const struct inventory *inv, enum hand_off w
 
 static int check_memlock(const struct tenant *t, const struct request *r, enum hand_off hand_off,
                          char *detail, size_t size) {
-        uint64_t need = allocate_memlock_need(r->memory, hand_off, r->count);
+        uint64_t need = allocate_memlock_need(r->memory, hand_off, count_of(r, NULL));
 
         if (r->memory == 0 || t->memlock == 0 || need <= t->memlock)
                 return REASON_NONE;
@@ -209,42 +129,75 @@ static int check_memlock(const struct tenant *t, const struct request *r, enum h
         return REASON_MEMLOCK;
 }
 
-int allocate(const struct policy *policy, const struct inventory *inventory,
-             const struct lease *const *leases, size_t n_leases, const struct request *request,
-             struct allocation *ret, char *detail, size_t size) {
-        const struct tenant *t = policy_find_tenant(policy, request->tenant);
-        int pool = policy_find_pool(policy, request->pool), r;
-        char vms[256];
+/* What can be said of a request before anybody else is looked at. */
+static int check_request(struct placing *p, struct vf_attributes attributes[WANTS_MAX], char *detail,
+                         size_t size) {
+        const struct request *r = p->request;
+        const struct policy *policy = p->world->policy;
+
+        if (!name_is_valid(r->vm) || (r->group && !name_is_valid(r->group))) {
+                snprintf(detail, size, "%s", name_is_valid(r->vm) ? "group" : "VM");
+                return REASON_BAD_NAME;
+        }
+        for (size_t i = 0; i < r->n_wants; i++) {
+                int pool = policy_find_pool(policy, r->wants[i].pool);
+
+                p->grants[i] = pool >= 0 ? tenant_find_grant(p->tenant, (size_t) pool) : NULL;
+                if (!p->grants[i])
+                        return REASON_NO_SUCH_POOL;
+        }
+        for (size_t i = 0; i < r->n_wants; i++)
+                if (r->wants[i].count < 1 || r->wants[i].count > ACQUIRE_COUNT_MAX)
+                        goto limit;
+        if (r->n_wants < 1 || count_of(r, NULL) > ACQUIRE_COUNT_MAX)
+                goto limit;
+        for (size_t i = 0; i < r->n_wants; i++) {
+                int no = choose_attributes(&policy->pools[p->grants[i]->pool], p->grants[i], &r->wants[i],
+                                           &attributes[i], detail, size);
+
+                if (no != REASON_NONE)
+                        return no;
+        }
+        return REASON_NONE;
+limit:
+        snprintf(detail, size, "1 to %u VFs at once", ACQUIRE_COUNT_MAX);
+        return REASON_LIMIT;
+}
+
+static int fill(struct placing *p, struct allocation *a, char *detail, size_t size) {
+        struct vf_attributes attributes[WANTS_MAX];
+        const struct request *r = p->request;
+
+        int no = check_request(p, attributes, detail, size);
+        if (no == REASON_NONE)
+                no = choose_hand_off(p->world->inventory, r->hand_off, &a->hand_off);
+        if (no == REASON_NONE)
+                no = check_memlock(p->tenant, r, a->hand_off, detail, size);
+        if (no == REASON_NONE)
+                no = placing_init(p);
+        if (no == REASON_NONE)
+                no = check_quotas(p, detail, size);
+        if (no == REASON_NONE)
+                no = place(p, attributes, a, detail, size);
+        if (no == REASON_NONE)
+                no = choose_macs(p, a, detail, size);
+        if (no == REASON_NONE && !vf_is_alone(a->vfs[0].vf))
+                no = choose_hand_off_of_group(p->world->inventory, r->hand_off, &a->hand_off, detail, size);
+        a->apart = p->apart;
+        return no;
+}
+
+int allocate(const struct world *world, const struct request *request, struct allocation *ret, char *detail,
+             size_t size) {
+        const struct tenant *t = policy_find_tenant(world->policy, request->tenant);
+        _cleanup_(placing_done) struct placing p = { .world = world, .request = request, .tenant = t };
 
         detail[0] = '\0';
         if (!t)
                 return REASON_NO_SUCH_TENANT;
-        if (!name_is_valid(request->vm)) {
-                snprintf(detail, size, "VM");
-                return REASON_BAD_NAME;
-        }
-        const struct grant *g = pool >= 0 ? tenant_find_grant(t, (size_t) pool) : NULL;
-        if (!g)
-                return REASON_NO_SUCH_POOL;
-        if (request->count < 1 || request->count > ACQUIRE_COUNT_MAX) {
-                snprintf(detail, size, "1 to %u VFs at once", ACQUIRE_COUNT_MAX);
-                return REASON_LIMIT;
-        }
-        struct allocation a = { .memlock = t->memlock };
-        r = choose_hand_off(inventory, request->hand_off, &a.hand_off);
-        if (r == REASON_NONE)
-                r = check_memlock(t, request, a.hand_off, detail, size);
-        if (r != REASON_NONE)
-                return r;
-        size_t used = used_by(t->name, request->pool, leases, n_leases, vms, sizeof(vms));
-        if (used + request->count > g->quota) {
-                snprintf(detail, size, "quota %u, in use %zu%s", g->quota, used, vms);
-                return REASON_QUOTA;
-        }
-        r = choose(policy, inventory, g, request->count, &a, detail, size);
-        if (r == REASON_NONE && !is_alone(a.vfs[0]))
-                r = choose_hand_off_of_group(inventory, request->hand_off, &a.hand_off, detail, size);
-        if (r == REASON_NONE)
+        struct allocation a = { .memlock = t->memlock, .max_lease = t->max_lease };
+        int no = fill(&p, &a, detail, size);
+        if (no == REASON_NONE)
                 *ret = a;
-        return r;
+        return no;
 }

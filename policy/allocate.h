@@ -3,20 +3,31 @@
 /* Which VFs a request gets, or why not. Pure and deterministic: same policy, inventory, leases and request,
  * same answer. */
 
-#include "policy/policy.h"
+#include "policy/world.h"
 
-struct allocation {
-        struct vf *vfs[ACQUIRE_COUNT_MAX]; /* borrowed from the inventory */
-        size_t n_vfs;
-        enum hand_off hand_off; /* FD or NODE, never AUTO */
-        uint64_t memlock;       /* bytes that RLIMIT_MEMLOCK must reach, 0 if the tenant sets none */
+struct chosen_vf {
+        struct vf *vf; /* borrowed from the inventory */
+        uint8_t want;  /* index into request.wants */
+        struct vf_attributes attributes;
 };
 
-/* 0: *ret is filled. A positive enum reason: refused, detail (size bytes) says what would be possible, e.g.
- * "quota 4, in use 4: web1, web2". The detail speaks of the request's own tenant only. */
-int allocate(const struct policy *policy, const struct inventory *inventory,
-             const struct lease *const *leases, size_t n_leases, const struct request *request,
-             struct allocation *ret, char *detail, size_t size);
+struct allocation {
+        struct chosen_vf vfs[ACQUIRE_COUNT_MAX]; /* in the order of the wants */
+        size_t n_vfs;
+        enum hand_off hand_off; /* FD or NODE, never AUTO */
+        bool apart;             /* the request or a pool of it asks for that */
+        uint64_t memlock;       /* bytes that RLIMIT_MEMLOCK must reach, 0 if the tenant sets none */
+        uint64_t max_lease;     /* seconds, 0: for ever */
+};
+
+/* All that is wanted, or nothing. 0: *ret is filled. A positive enum reason: refused, detail (size bytes)
+ * says which rule refused and what would be possible, e.g. "quota 4, in use 4: web1, web2". The detail speaks
+ * of the request's own tenant only. */
+int allocate(const struct world *world, const struct request *request, struct allocation *ret, char *detail,
+             size_t size);
+
+/* True if the answer may be another one once somebody gives VFs back. */
+bool reason_may_pass(enum reason r);
 
 /* Bytes of locked memory a VMM needs for `memory` bytes of guest RAM and n VFs: with the fd hand-off each VF
  * has an iommufd of its own and each pins the whole guest (kernel-facts 2.9); with the node hand-off one

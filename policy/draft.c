@@ -8,7 +8,7 @@
 #include <string.h>
 
 int draft_init(struct draft *d) {
-        *d = (struct draft){ .policy = calloc(1, sizeof(*d->policy)) };
+        *d = (struct draft){ .policy = calloc(1, sizeof(*d->policy)), .limits = { .quota = QUOTA_NONE } };
         d->pools.index = json_object();
         d->tenants.index = json_object();
         return d->policy && d->pools.index && d->tenants.index ? 0 : -ENOMEM;
@@ -23,6 +23,10 @@ void draft_done(struct draft *d) {
         policy_free(d->policy);
         names_done(&d->pools);
         names_done(&d->tenants);
+        for (size_t i = 0; i < d->n_grants; i++)
+                free(d->grants[i].grant.vlans);
+        free(d->grants);
+        free(d->macs);
         *d = (struct draft){ 0 };
 }
 
@@ -33,14 +37,12 @@ static void *grow(void *array, size_t n, size_t size) {
 
 static void twice(struct context *c, const char *path, const char *what, const char *name,
                   const struct policy_source *first) {
-        if (c->errors->n >= POLICY_ERRORS_MAX) {
-                c->too_many = true;
+        if (errors_are_enough(c))
                 return;
-        }
         struct json_position at = error_place(first, path, true);
 
-        error_at(c, path, true, "%s \"%s\" is defined twice, first at %s:%d:%d", what, SHOWN(name),
-                 first->file, at.line, at.column);
+        error_at(c, path, true, "%s%s\"%s\" is defined twice, first at %s:%d:%d", what, what[0] ? " " : "",
+                 SHOWN(name), first->file, at.line, at.column);
 }
 
 /* Notes definition number `count` of a name. */
@@ -91,30 +93,45 @@ struct tenant *draft_add_tenant(struct context *c, struct draft *d, const char *
         return &tenants[p->n_tenants++];
 }
 
-void draft_note_faults(struct context *c, struct draft *d) {
-        if (d->faults) {
-                struct json_position at = error_place(d->faults, "/faults", true);
+void draft_add_mac(struct context *c, struct draft *d, const struct mac_place *place) {
+        struct mac_place *macs = grow(d->macs, d->n_macs, sizeof(*macs));
 
-                error_at(c, "/faults", true, "\"faults\" is defined twice, first at %s:%d:%d",
-                         d->faults->file, at.line, at.column);
-        } else
-                d->faults = c->source;
+        if (!macs) {
+                c->no_memory = true;
+                return;
+        }
+        d->macs = macs;
+        macs[d->n_macs++] = *place;
 }
 
-size_t draft_find_pool(struct context *c, const struct draft *d, const char *path, const char *name) {
+void draft_note_part(struct context *c, const struct policy_source **first, const char *name) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "/%s", name);
+        if (*first)
+                twice(c, path, "", name, *first);
+        else
+                *first = c->source;
+}
+
+int draft_find_pool(struct context *c, const struct draft *d, const char *path, const char *name) {
         const json_t *known = json_object_get(d->pools.index, name);
         struct nearest near = { name };
         char hint[96];
 
         if (known)
-                return (size_t) json_integer_value(known);
-        if (d->incomplete || c->errors->n >= POLICY_ERRORS_MAX) {
-                c->too_many = c->too_many || !d->incomplete;
-                return 0;
-        }
+                return (int) json_integer_value(known);
+        if (d->incomplete || errors_are_enough(c))
+                return -1;
         for (size_t i = 0; i < d->policy->n_pools; i++)
                 nearest_try(&near, d->policy->pools[i].name);
         error_at(c, path, true, "there is no pool \"%s\"; expected the name of a pool of this policy%s",
                  SHOWN(name), nearest_hint(&near, hint));
-        return 0;
+        return -1;
+}
+
+struct policy *draft_finish(struct draft *d) {
+        d->policy->pool_index = TAKE_PTR(d->pools.index);
+        d->policy->tenant_index = TAKE_PTR(d->tenants.index);
+        return TAKE_PTR(d->policy);
 }

@@ -3,10 +3,12 @@
 
 #include "policy/errors.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Names come from anywhere: no line of a log is to begin where an author of a file wants it. */
 static char *copy_printable(const char *s) {
@@ -35,10 +37,15 @@ static void put(struct context *c, const char *file, struct json_position at, co
                 c->no_memory = true;
 }
 
+bool errors_are_enough(struct context *c) {
+        bool enough = c->errors->n >= POLICY_ERRORS_MAX;
+
+        c->too_many = c->too_many || enough;
+        return enough;
+}
+
 void error_put(struct context *c, struct json_position at, const char *path, const char *message) {
-        if (c->errors->n >= POLICY_ERRORS_MAX)
-                c->too_many = true;
-        else
+        if (!errors_are_enough(c))
                 put(c, c->source ? c->source->file : "", at, path, message);
 }
 
@@ -57,10 +64,8 @@ void error_at(struct context *c, const char *path, bool key, const char *format,
         char message[480];
         va_list ap;
 
-        if (c->errors->n >= POLICY_ERRORS_MAX) {
-                c->too_many = true;
+        if (errors_are_enough(c))
                 return;
-        }
         va_start(ap, format);
         vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
@@ -119,7 +124,11 @@ const char *shown(const char *s, char buf[SHOWN_MAX]) {
         return buf;
 }
 
-/* Levenshtein distance of two short words. */
+static bool same(char a, char b) {
+        return tolower((unsigned char) a) == tolower((unsigned char) b);
+}
+
+/* Levenshtein distance of two short words, in which case does not count. */
 static unsigned distance(const char *a, const char *b) {
         unsigned row[64];
         size_t la = strlen(a), lb = strlen(b);
@@ -133,7 +142,7 @@ static unsigned distance(const char *a, const char *b) {
 
                 row[0] = (unsigned) i;
                 for (size_t j = 1; j <= lb; j++) {
-                        unsigned up = row[j], cost = diagonal + (a[i - 1] != b[j - 1]);
+                        unsigned up = row[j], cost = diagonal + !same(a[i - 1], b[j - 1]);
 
                         row[j] = MIN(MIN(up, row[j - 1]) + 1, cost);
                         diagonal = up;
@@ -142,11 +151,21 @@ static unsigned distance(const char *a, const char *b) {
         return row[lb];
 }
 
+/* One begins with the other: "min_tx" for "min_tx_mbps", "placements" for "placement". */
+static bool begins(const char *a, const char *b) {
+        size_t n = MIN(strlen(a), strlen(b));
+
+        return n >= 3 && strncasecmp(a, b, n) == 0;
+}
+
 void nearest_try(struct nearest *n, const char *name) {
         unsigned d = distance(n->given, name);
 
-        /* a distance of the whole length makes any word near */
-        if (d > 2 || d >= strlen(name) || (n->name && d >= n->distance))
+        if (d > 2 && begins(n->given, name))
+                d = 3;                       /* any misspelling is nearer */
+        else if (d > 2 || d >= strlen(name)) /* a distance of the whole length makes any word near */
+                return;
+        if (n->name && d >= n->distance)
                 return;
         n->name = name;
         n->distance = d;

@@ -17,6 +17,9 @@ struct context {
 /* One error at a path of the present file; key: the member's name is wrong, not its value. */
 void error_at(struct context *c, const char *path, bool key, const char *format, ...) _printf_(4, 5);
 
+/* True (and noted) if no more errors are taken: then looking for the words of one is not worth it. */
+bool errors_are_enough(struct context *c);
+
 /* An error that has its place already. */
 void error_put(struct context *c, struct json_position at, const char *path, const char *message);
 
@@ -31,7 +34,8 @@ void errors_finish(struct context *c, const struct policy_source *sources, size_
 const char *shown(const char *s, char buf[SHOWN_MAX]);
 #define SHOWN(s) shown(s, (char[SHOWN_MAX]){ 0 })
 
-/* The name nearest to a given one, at an edit distance of at most 2. Start with { given }. */
+/* The name nearest to a given one: at an edit distance of at most 2, or one begins with the other. Start with
+ * { given }. */
 struct nearest {
         const char *given;
         const char *name; /* NULL: none is near */

@@ -43,7 +43,7 @@ static int build(struct lease_index *x) {
                 x->ids[i] = (struct lease_key){ .id = l->id, .lease = i };
                 for (size_t j = 0; j < l->n_vfs; j++)
                         x->addresses[x->n_addresses++] =
-                                        (struct lease_key){ .address = l->vfs[j], .lease = i };
+                                        (struct lease_key){ .address = l->vfs[j].address, .lease = i };
         }
         qsort(x->addresses, x->n_addresses, sizeof(*x->addresses), compare_addresses);
         qsort(x->ids, x->n, sizeof(*x->ids), compare_ids);

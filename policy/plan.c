@@ -5,6 +5,7 @@
 #include "policy/lease-index.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,8 @@ struct builder {
         struct plan *plan;
         size_t size;
         const struct pf *pf;
+        const struct pool *pool; /* of the PF */
+        const struct world *world;
         struct lease_index *leases;
 };
 
@@ -69,8 +72,31 @@ static int add_hits(struct step *s, const struct pf *pf, struct lease_index *lea
         return r < 0 ? r : 0;
 }
 
-static unsigned target_of(const struct pool *pool, const struct pf *pf) {
-        return pool->vfs < pf->total_vfs ? pool->vfs : pf->total_vfs;
+/* A smaller count would take promised VFs away. */
+static bool is_promised(const struct world *w, const struct pf *pf) {
+        for (size_t i = 0; i < w->n_promises; i++)
+                for (size_t k = 0; k < w->promises[i]->n_vfs; k++)
+                        if (address_equal(w->promises[i]->vfs[k].pf, pf->address))
+                                return true;
+        return false;
+}
+
+static void explain_count(struct step *s, const struct pool *pool) {
+        char wish[32];
+
+        switch (pool->vfs.kind) {
+        case COUNT_NUMBER:
+                snprintf(wish, sizeof(wish), "%u", pool->vfs.n);
+                break;
+        case COUNT_MAX:
+                snprintf(wish, sizeof(wish), "all that there can be");
+                break;
+        case COUNT_PERCENT:
+                snprintf(wish, sizeof(wish), "%u %% of its VFs", pool->vfs.n);
+                break;
+        }
+        snprintf(s->because, sizeof(s->because), "pool %s wants %s, that is %u; the PF has %u", pool->name,
+                 wish, s->to, s->from);
 }
 
 /* Why a count was refused. */
@@ -97,20 +123,18 @@ static int plan_count(struct builder *b, unsigned target) {
                                 : target == 0             ? STEP_DISABLE
                                                           : STEP_RESIZE,
                                 target);
+        explain_count(&s, b->pool);
         if (s.destructive && add_hits(&s, pf, b->leases) < 0)
                 return -ENOMEM;
+        if (s.destructive && target < pf->num_vfs && is_promised(b->world, pf))
+                block(&s, REASON_RESERVED);
+        s.pending = s.kind == STEP_RESIZE && target > pf->num_vfs && pf->pending_vfs == target;
         if (refused || autoprobe_failed(pf)) /* a host driver would take the new VFs */
                 block(&s, refusal(pf));
         int r = add(b, &s);
         if (r < 0)
                 free(s.hits);
         return r;
-}
-
-static bool is_vfio(const char *driver) {
-        size_t n = strlen(driver);
-
-        return strcmp(driver, "vfio-pci") == 0 || (n > 9 && strcmp(driver + n - 9, "_vfio_pci") == 0);
 }
 
 static int plan_vf(struct builder *b, const struct vf *vf) {
@@ -120,15 +144,24 @@ static int plan_vf(struct builder *b, const struct vf *vf) {
                 .reason = b->pf->stuck ? REASON_STUCK : REASON_NONE,
         };
 
+        if (b->pf->reason == REASON_HOST_NEEDS_IT)
+                block(&s, REASON_HOST_NEEDS_IT);
         if (vf->state == VF_UNBOUND) {
                 s.kind = STEP_BIND;
-                s.destructive = vf->driver[0] && !is_vfio(vf->driver); /* the host loses it */
+                s.destructive = vf->driver[0] && !driver_is_vfio(vf->driver); /* the host loses it */
+                if (s.destructive)
+                        snprintf(s.because, sizeof(s.because),
+                                 "pool %s wants it, the host's driver %s has it", b->pool->name, vf->driver);
+                else
+                        snprintf(s.because, sizeof(s.because), "pool %s wants it, it has no VFIO driver",
+                                 b->pool->name);
                 int r = add(b, &s);
                 if (r < 0)
                         return r;
         } else if (vf->state != VF_BOUND)
                 return 0;
         s.kind = STEP_FENCE; /* as destructive as the bind that it needs */
+        snprintf(s.because, sizeof(s.because), "while nobody has it, it must reach no memory");
         return add(b, &s);
 }
 
@@ -136,32 +169,35 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
         const struct pf *pf = b->pf;
         int r = 0;
 
-        if (pf->pool < 0 || (size_t) pf->pool >= policy->n_pools || pf->total_vfs == 0)
+        if (pf->pool < 0 || (size_t) pf->pool >= policy->n_pools || (pf->total_vfs == 0 && !pf->whole))
                 return 0;
-        if (pf->autoprobe) {
+        b->pool = &policy->pools[pf->pool];
+        if (pf->autoprobe && !pf->whole) {
                 struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
 
                 s.from = s.to = 0;
+                snprintf(s.because, sizeof(s.because), "no host driver may touch a VF that pool %s leases",
+                         b->pool->name);
                 if (autoprobe_failed(pf))
                         block(&s, refusal(pf));
                 r = add(b, &s);
         }
-        if (r >= 0)
-                r = plan_count(b, target_of(&policy->pools[pf->pool], pf));
+        if (r >= 0 && !pf->whole)
+                r = plan_count(b, pool_vf_count(b->pool, pf->total_vfs));
         for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
                 r = plan_vf(b, pf->vfs[i]);
         return r;
 }
 
-int plan_make(const struct policy *policy, const struct inventory *inventory,
-              const struct lease *const *leases, size_t n_leases, struct plan *ret) {
+int plan_make(const struct world *world, struct plan *ret) {
         struct plan plan = { 0 };
-        _cleanup_(lease_index_done) struct lease_index index = { .leases = leases, .n = n_leases };
-        struct builder b = { .plan = &plan, .leases = &index };
+        _cleanup_(lease_index_done) struct lease_index index = { .leases = world->leases,
+                                                                 .n = world->n_leases };
+        struct builder b = { .plan = &plan, .world = world, .leases = &index };
 
-        for (size_t i = 0; i < inventory->n_pfs; i++) {
-                b.pf = inventory->pfs[i];
-                int r = plan_pf(&b, policy);
+        for (size_t i = 0; i < world->inventory->n_pfs; i++) {
+                b.pf = world->inventory->pfs[i];
+                int r = plan_pf(&b, world->policy);
 
                 if (r < 0) {
                         plan_done(&plan);

@@ -3,7 +3,7 @@
 /* What has to change so that the hardware is as the policy says. Pure: a list of steps, nothing is done here.
  */
 
-#include "policy/policy.h"
+#include "policy/world.h"
 
 enum step_kind {
         STEP_AUTOPROBE, /* sriov_drivers_autoprobe of a PF to 0 */
@@ -21,10 +21,12 @@ struct step {
         unsigned from, to;      /* VF counts, or 0 */
         bool destructive;       /* only on explicit request */
         bool blocked;           /* cannot be done now: reason says why (leased, stuck, …) */
+        bool pending;           /* asked for before: done by itself once nothing blocks it */
         enum reason reason;     /* for blocked steps */
         /* leases that stand in the way or would be hit: pointers into the caller's array */
         const struct lease **hits;
         size_t n_hits;
+        char because[128]; /* why the step is there */
 };
 
 struct plan {
@@ -34,8 +36,7 @@ struct plan {
 
 /* 0 and *ret (plan_done() frees it), or -ENOMEM. Steps are ordered by PF address, then by what must come
  * first. A PF with pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. */
-int plan_make(const struct policy *policy, const struct inventory *inventory,
-              const struct lease *const *leases, size_t n_leases, struct plan *ret);
+int plan_make(const struct world *world, struct plan *ret);
 void plan_done(struct plan *p);
 
 const char *step_kind_to_string(enum step_kind k); /* "autoprobe", "enable", … */

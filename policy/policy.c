@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const classes[_POOL_CLASS_MAX] = {
         [POOL_CLASS_ANY] = "any",
@@ -12,8 +13,40 @@ static const char *const classes[_POOL_CLASS_MAX] = {
         [POOL_CLASS_STORAGE] = "storage",
 };
 
+static const char *const placements[_PLACEMENT_MAX] = {
+        [PLACEMENT_PACK] = "pack",
+        [PLACEMENT_SPREAD] = "spread",
+        [PLACEMENT_LEAST_LOADED] = "least-loaded",
+};
+
+static const char *const assigns[_ASSIGN_MAX] = {
+        [ASSIGN_VF] = "vf",
+        [ASSIGN_FUNCTION] = "function",
+};
+
+static const char *const numa_rules[_NUMA_RULE_MAX] = {
+        [NUMA_PREFER] = "prefer",
+        [NUMA_REQUIRE] = "require",
+};
+
+static const char *name_of(const char *const *names, size_t n, unsigned i) {
+        return i < n ? names[i] : "unknown";
+}
+
 const char *pool_class_to_string(enum pool_class c) {
-        return (unsigned) c < _POOL_CLASS_MAX ? classes[c] : "unknown";
+        return name_of(classes, ARRAY_SIZE(classes), c);
+}
+
+const char *placement_to_string(enum placement p) {
+        return name_of(placements, ARRAY_SIZE(placements), p);
+}
+
+const char *assign_to_string(enum assign a) {
+        return name_of(assigns, ARRAY_SIZE(assigns), a);
+}
+
+const char *numa_rule_to_string(enum numa_rule n) {
+        return name_of(numa_rules, ARRAY_SIZE(numa_rules), n);
 }
 
 static void pool_done(struct pool *p) {
@@ -21,8 +54,11 @@ static void pool_done(struct pool *p) {
                 free(p->functions[i].address);
                 free(p->functions[i].driver);
                 free(p->functions[i].netdev);
+                free(p->functions[i].slot);
+                free(p->functions[i].serial);
         }
         free(p->functions);
+        free(p->driver);
         free(p->name);
 }
 
@@ -31,6 +67,10 @@ static void tenant_done(struct tenant *t) {
                 free(t->users[i].name);
         for (size_t i = 0; i < t->n_groups; i++)
                 free(t->groups[i].name);
+        for (size_t i = 0; i < t->n_grants; i++) {
+                free(t->grants[i].vlans);
+                free(t->grants[i].macs);
+        }
         free(t->users);
         free(t->groups);
         free(t->grants);
@@ -46,6 +86,8 @@ struct policy *policy_free(struct policy *p) {
                 tenant_done(&p->tenants[i]);
         free(p->pools);
         free(p->tenants);
+        json_decref(p->pool_index);
+        json_decref(p->tenant_index);
         free(p);
         return NULL;
 }
@@ -74,37 +116,126 @@ static bool class_agrees(enum pool_class c, uint32_t pci_class) {
         return false;
 }
 
+static bool text_agrees(const char *wanted, const char *is) {
+        return !wanted || strcmp(wanted, is) == 0;
+}
+
+static bool id_agrees(int wanted, uint16_t is) {
+        return wanted < 0 || wanted == is;
+}
+
+/* The DSN has only hex digits, which people write either way. */
+static bool serial_agrees(const char *wanted, const struct pf *pf) {
+        return !wanted ||
+               (pf->identified && (strcmp(wanted, pf->serial) == 0 || strcasecmp(wanted, pf->dsn) == 0));
+}
+
+static bool mac_agrees(const struct selector *s, const struct pf *pf) {
+        return !s->has_mac || (pf->identified && mac_to_number(s->mac) == mac_to_number(pf->mac));
+}
+
 static bool selector_agrees(const struct selector *s, const struct pf *pf) {
-        return (!s->address || address_glob(s->address, pf->address)) &&
-               (!s->driver || strcmp(s->driver, pf->driver) == 0) &&
-               (!s->netdev || strcmp(s->netdev, pf->netdev) == 0) &&
-               (s->vendor < 0 || s->vendor == pf->vendor) && (s->device < 0 || s->device == pf->device) &&
+        return (!s->address || address_glob(s->address, pf->address)) && text_agrees(s->driver, pf->driver) &&
+               text_agrees(s->netdev, pf->netdev) && text_agrees(s->slot, pf->slot) &&
+               serial_agrees(s->serial, pf) && mac_agrees(s, pf) && id_agrees(s->vendor, pf->vendor) &&
+               id_agrees(s->device, pf->device) && id_agrees(s->subsystem_vendor, pf->subsystem_vendor) &&
+               id_agrees(s->subsystem_device, pf->subsystem_device) &&
                (s->numa_node == -2 || s->numa_node == pf->numa_node);
 }
 
-int policy_pool_of(const struct policy *p, const struct pf *pf) {
-        for (size_t i = 0; i < p->n_pools; i++) {
-                const struct pool *pool = &p->pools[i];
+/* A selector that agrees with a function and can mean no other one (or none but those of the same card). */
+static bool is_exact(const struct selector *s) {
+        return s->has_mac || s->slot || s->serial || (s->address && !strpbrk(s->address, "*?"));
+}
 
-                for (size_t j = 0; j < pool->n_functions; j++)
-                        if (class_agrees(pool->class, pf->class) && selector_agrees(&pool->functions[j], pf))
-                                return (int) i;
+/* A PF with VFs is nobody's as a whole: its VFs may be leased. */
+static bool assign_agrees(const struct pool *pool, const struct pf *pf) {
+        if (pool->assign == ASSIGN_FUNCTION)
+                return pf->num_vfs == 0 && (pf->whole || pf->total_vfs == 0);
+        return pf->total_vfs > 0 && !pf->whole;
+}
+
+static bool pool_selects(const struct pool *pool, const struct pf *pf, bool *ret_exact) {
+        bool selects = false;
+
+        *ret_exact = false;
+        if (!class_agrees(pool->class, pf->class) || !assign_agrees(pool, pf))
+                return false;
+        for (size_t i = 0; i < pool->n_functions && !*ret_exact; i++)
+                if (selector_agrees(&pool->functions[i], pf)) {
+                        selects = true;
+                        *ret_exact = is_exact(&pool->functions[i]);
+                }
+        return selects;
+}
+
+int policy_pool_of(const struct policy *p, const struct pf *pf, size_t *ret_one, size_t *ret_two) {
+        int first = -1, named = -1;
+
+        for (size_t i = 0; i < p->n_pools; i++) {
+                bool exact;
+
+                if (!pool_selects(&p->pools[i], pf, &exact))
+                        continue;
+                if (exact && named >= 0) {
+                        *ret_one = (size_t) named;
+                        *ret_two = i;
+                        return POOL_TWO;
+                }
+                if (exact)
+                        named = (int) i;
+                if (first < 0)
+                        first = (int) i;
         }
-        return -1;
+        return first;
+}
+
+bool policy_needs_identity(const struct policy *p) {
+        for (size_t i = 0; i < p->n_pools; i++)
+                for (size_t j = 0; j < p->pools[i].n_functions; j++)
+                        if (p->pools[i].functions[j].serial || p->pools[i].functions[j].has_mac)
+                                return true;
+        return false;
+}
+
+unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs) {
+        if (pool->assign == ASSIGN_FUNCTION)
+                return 0;
+        switch (pool->vfs.kind) {
+        case COUNT_NUMBER:
+                return MIN(pool->vfs.n, total_vfs);
+        case COUNT_PERCENT: /* of a PF with VFs at least one */
+                return MIN(MAX((unsigned) ((uint64_t) total_vfs * pool->vfs.n / 100), 1U), total_vfs);
+        case COUNT_MAX:
+                break;
+        }
+        return total_vfs;
+}
+
+bool grant_allows_vlan(const struct grant *g, unsigned vlan) {
+        for (size_t i = 0; i < g->n_vlans; i++)
+                if (vlan >= g->vlans[i].first && vlan <= g->vlans[i].last)
+                        return true;
+        return false;
+}
+
+bool grant_allows_mac(const struct grant *g, struct mac m) {
+        for (size_t i = 0; i < g->n_macs; i++)
+                if ((mac_to_number(m) ^ g->macs[i].base) >> (48 - g->macs[i].prefix) == 0)
+                        return true;
+        return false;
 }
 
 const struct tenant *policy_find_tenant(const struct policy *p, const char *name) {
-        for (size_t i = 0; i < p->n_tenants; i++)
-                if (strcmp(p->tenants[i].name, name) == 0)
-                        return &p->tenants[i];
-        return NULL;
+        const json_t *i = json_object_get(p->tenant_index, name);
+
+        return i ? &p->tenants[json_integer_value(i)] : NULL;
 }
 
 int policy_find_pool(const struct policy *p, const char *name) {
-        for (size_t i = 0; i < p->n_pools; i++)
-                if (strcmp(p->pools[i].name, name) == 0)
-                        return (int) i;
-        return -1;
+        const json_t *i = json_object_get(p->pool_index, name);
+
+        return i ? (int) json_integer_value(i) : -1;
 }
 
 const struct grant *tenant_find_grant(const struct tenant *t, size_t pool) {

@@ -14,9 +14,23 @@ enum pool_class {
 };
 
 enum placement {
-        PLACEMENT_PACK,   /* fill one PF before the next (default) */
-        PLACEMENT_SPREAD, /* the PF with the fewest leased VFs first */
+        PLACEMENT_PACK,         /* fill one PF before the next (default) */
+        PLACEMENT_SPREAD,       /* the PF with the fewest VFs in use first */
+        PLACEMENT_LEAST_LOADED, /* the PF with the smallest share of its VFs, or of its bandwidth, in use
+                                   first */
         _PLACEMENT_MAX,
+};
+
+enum assign {
+        ASSIGN_VF,       /* the pool hands out VFs of its PFs (default) */
+        ASSIGN_FUNCTION, /* it hands out whole PCI functions */
+        _ASSIGN_MAX,
+};
+
+enum numa_rule {
+        NUMA_PREFER,  /* PFs on the node of the VM first (default) */
+        NUMA_REQUIRE, /* only those; a request must name the node */
+        _NUMA_RULE_MAX,
 };
 
 /* A PF is selected if every field that is set agrees. */
@@ -24,17 +38,33 @@ struct selector {
         char *address; /* glob, NULL if not set */
         char *driver;
         char *netdev;
+        char *slot;   /* as in /sys/bus/pci/slots */
+        char *serial; /* of the VPD, or the Device Serial Number capability */
+        bool has_mac;
+        struct mac mac;     /* permanent */
         int vendor, device; /* -1 if not set */
-        int numa_node;      /* -2 if not set; -1 is "unknown node" */
+        int subsystem_vendor, subsystem_device;
+        int numa_node; /* -2 if not set; -1 is "unknown node" */
 };
 
-#define POOL_VFS_MAX_ALL UINT32_MAX /* "vfs": "max" */
+enum count_kind { COUNT_NUMBER, COUNT_MAX, COUNT_PERCENT };
+
+/* "vfs": how many VFs of each PF. */
+struct vf_count {
+        enum count_kind kind;
+        uint32_t n; /* a number, or percent of sriov_totalvfs from 1 to 100 */
+};
 
 struct pool {
         char *name;
         enum pool_class class;
         enum placement placement;
-        uint32_t vfs;       /* per PF, or POOL_VFS_MAX_ALL */
+        enum assign assign;
+        enum numa_rule numa;
+        bool apart; /* "anti_affinity": VFs of one group are on different PFs */
+        struct vf_count vfs;
+        uint32_t msix;      /* vectors of each VF, 0: as the device distributes them */
+        char *driver;       /* VFIO driver to force, NULL: the best that the kernel has for the device */
         finding_set accept; /* findings that do not forbid a lease of this pool */
         struct selector *functions;
         size_t n_functions;
@@ -47,16 +77,41 @@ struct principal {
         bool resolved;
 };
 
-struct grant {
-        size_t pool;    /* index into policy->pools */
-        uint32_t quota; /* VFs */
+struct vlan_range {
+        uint16_t first, last; /* both are in it */
 };
+
+/* The addresses that agree with base in the first prefix bits of 48. */
+struct mac_range {
+        uint64_t base;
+        uint8_t prefix;
+};
+
+/* What a tenant may have of a pool. Values that the tenant leaves out come from "defaults". */
+struct grant {
+        size_t pool;              /* index into policy->pools */
+        uint32_t quota;           /* VFs */
+        uint8_t pf_share;         /* percent of the VFs of one PF, 0: no such limit */
+        struct vlan_range *vlans; /* that may be asked for; the first is what a request gets that asks for
+                                     none */
+        size_t n_vlans;           /* 0: untagged, nothing to ask for */
+        struct mac_range *macs;
+        size_t n_macs;
+
+        /* What each VF gets: .set says which of them. min_tx_mbps and max_tx_mbps are also the most that may
+         * be asked for; mac and vlan follow from the lists. */
+        struct vf_attributes attributes;
+};
+
+#define QUOTA_NONE UINT32_MAX
 
 struct tenant {
         char *name;
         struct principal *users, *groups;
         size_t n_users, n_groups;
-        uint64_t memlock; /* bytes per VM; 0: not set, the process keeps its own limit */
+        uint64_t memlock;   /* bytes per VM; 0: not set, the process keeps its own limit */
+        uint32_t quota;     /* VFs of all pools together, or QUOTA_NONE */
+        uint64_t max_lease; /* seconds that a lease lasts unless it is renewed, 0: for ever */
         struct grant *grants;
         size_t n_grants;
 };
@@ -79,6 +134,7 @@ struct policy {
         size_t n_pools;
         struct tenant *tenants;
         size_t n_tenants;
+        json_t *pool_index, *tenant_index; /* name to index: there may be thousands */
         struct fault_rule dma_faults;
 };
 
@@ -108,8 +164,20 @@ struct policy *policy_free(struct policy *p);
 DEFINE_CLEANUP(struct policy *, policy_free)
 void policy_errors_done(struct policy_errors *e);
 
-/* The pool that claims a PF: the first that selects it; -1 if none does. */
-int policy_pool_of(const struct policy *p, const struct pf *pf);
+/* The pool that claims a PF: the first that selects it; -1 if none does. POOL_TWO: two pools name just this
+ * function (by its whole address, serial, MAC or slot), so neither has it; *ret_one and *ret_two are they.
+ * A pool of whole functions claims no SR-IOV PF that has VFs. */
+#define POOL_TWO (-2)
+int policy_pool_of(const struct policy *p, const struct pf *pf, size_t *ret_one, size_t *ret_two);
+
+/* True if a selector asks for what only a worker can read: pf.serial, dsn, mac. */
+bool policy_needs_identity(const struct policy *p);
+
+/* The VF count that a pool wants of a PF. */
+unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs);
+
+bool grant_allows_vlan(const struct grant *g, unsigned vlan);
+bool grant_allows_mac(const struct grant *g, struct mac m);
 
 const struct tenant *policy_find_tenant(const struct policy *p, const char *name); /* NULL if none */
 int policy_find_pool(const struct policy *p, const char *name);                    /* -1 if none */
@@ -119,3 +187,6 @@ const struct grant *tenant_find_grant(const struct tenant *t, size_t pool);     
 bool tenant_has_user(const struct tenant *t, uint32_t uid, const uint32_t *gids, size_t n_gids);
 
 const char *pool_class_to_string(enum pool_class c); /* "any", "network", "storage" */
+const char *placement_to_string(enum placement p);   /* "pack", "spread", "least-loaded" */
+const char *assign_to_string(enum assign a);         /* "vf", "function" */
+const char *numa_rule_to_string(enum numa_rule n);   /* "prefer", "require" */

@@ -53,13 +53,15 @@ const char *value_found(const json_t *v, char buf[FOUND_MAX]) {
         return "null";
 }
 
-/* "a" or "b" or "c" */
-static const char *one_of(const char *const *words, size_t n, char buf[128]) {
+#define WORDS_MAX 256
+
+/* "a", "b" or "c" */
+static const char *one_of(const char *const *words, size_t n, char buf[WORDS_MAX]) {
         size_t at = 0;
 
         buf[0] = '\0';
-        for (size_t i = 0; i < n && at < 128; i++)
-                at += (size_t) snprintf(buf + at, 128 - at, "%s\"%s\"",
+        for (size_t i = 0; i < n && at < WORDS_MAX; i++)
+                at += (size_t) snprintf(buf + at, WORDS_MAX - at, "%s\"%s\"",
                                         i == 0       ? ""
                                         : i == n - 1 ? " or "
                                                      : ", ",
@@ -74,19 +76,18 @@ static bool is_one_of(const char *s, const char *const *names, size_t n) {
         return false;
 }
 
-static void unknown_key(struct context *c, const char *path, const char *key, const char *const *keys,
-                        size_t n) {
+static void unknown_key(struct context *c, const char *path, const char *key, const struct object_keys *o) {
         struct nearest near = { key };
-        char hint[96], all[128];
+        char hint[96], all[WORDS_MAX];
 
-        for (size_t i = 0; i < n; i++)
-                nearest_try(&near, keys[i]);
-        error_at(c, path, true, "unknown key \"%s\"; expected %s%s", SHOWN(key), one_of(keys, n, all),
-                 nearest_hint(&near, hint));
+        for (size_t i = 0; i < o->n_keys; i++)
+                nearest_try(&near, o->keys[i]);
+        error_at(c, path, true, "unknown key \"%s\"; expected %s%s", SHOWN(key),
+                 one_of(o->keys, o->n_keys, all), nearest_hint(&near, hint));
 }
 
-bool value_object(struct context *c, const char *path, json_t *v, const char *const *keys, size_t n_keys,
-                  const char *const *later, size_t n_later) {
+bool value_object(struct context *c, const char *path, json_t *v, enum object_kind kind) {
+        const struct object_keys *o = &object_keys[kind];
         char member[PATH_MAX_LEN];
         const char *key;
         json_t *i;
@@ -96,14 +97,13 @@ bool value_object(struct context *c, const char *path, json_t *v, const char *co
                 return false;
         }
         json_object_foreach(v, key, i) {
-                if (is_one_of(key, keys, n_keys))
+                if (is_one_of(key, o->keys, o->n_keys))
                         continue;
                 path_join(member, path, key);
-                if (is_one_of(key, later, n_later))
-                        error_at(c, member, true,
-                                 "\"%s\" is not supported by this version, and would not be enforced", key);
+                if (is_one_of(key, o->refused, o->n_refused))
+                        error_at(c, member, true, "\"%s\" %s", key, o->why);
                 else
-                        unknown_key(c, member, key, keys, n_keys);
+                        unknown_key(c, member, key, o);
         }
         return true;
 }
@@ -145,13 +145,15 @@ bool text_is_plain(const json_t *v, size_t max, const char * not ) {
         return true;
 }
 
-static void keep(struct context *c, const json_t *v, char **ret) {
-        *ret = strdup(json_string_value(v));
-        c->no_memory = c->no_memory || !*ret;
+char *value_copy(struct context *c, const json_t *v) {
+        char *copy = strdup(json_string_value(v));
+
+        c->no_memory = c->no_memory || !copy;
+        return copy;
 }
 
-static void refuse(struct context *c, const char *path, const char *key, const json_t *v,
-                   const char *expected) {
+void value_refuse(struct context *c, const char *path, const char *key, const json_t *v,
+                  const char *expected) {
         char member[PATH_MAX_LEN];
 
         path_join(member, path, key);
@@ -159,15 +161,74 @@ static void refuse(struct context *c, const char *path, const char *key, const j
 }
 
 void value_text(struct context *c, const char *path, json_t *object, const char *key, size_t max,
-                char **ret) {
+                const char * not, char **ret) {
         json_t *v = json_object_get(object, key);
         char expected[64];
 
-        snprintf(expected, sizeof(expected), "a name of 1 to %zu bytes without '/'", max);
-        if (v && text_is_plain(v, max, "/"))
-                keep(c, v, ret);
+        snprintf(expected, sizeof(expected), "a name of 1 to %zu bytes%s", max,
+                 not [0] ? " without '/'" : "");
+        if (v && text_is_plain(v, max, not ))
+                *ret = value_copy(c, v);
         else if (v)
-                refuse(c, path, key, v, expected);
+                value_refuse(c, path, key, v, expected);
+}
+
+bool text_number(const char *s, uint64_t max, uint64_t *ret, const char **end) {
+        size_t n = strspn(s, "0123456789");
+        char digits[21];
+
+        if (n == 0 || n >= sizeof(digits) || (s[0] == '0' && n > 1))
+                return false;
+        memcpy(digits, s, n);
+        digits[n] = '\0';
+        *end = s + n;
+        return parse_u64(digits, 10, ret) == 0 && *ret <= max;
+}
+
+bool text_percent(const json_t *v, uint32_t *ret) {
+        const char *end, *s = text_is_plain(v, 4, "") ? json_string_value(v) : "";
+        uint64_t n;
+
+        if (!text_number(s, 100, &n, &end) || n == 0 || strcmp(end, "%") != 0)
+                return false;
+        *ret = (uint32_t) n;
+        return true;
+}
+
+bool value_percent(struct context *c, const char *path, json_t *object, const char *key, uint8_t *ret) {
+        json_t *v = json_object_get(object, key);
+        uint32_t n = 0;
+
+        if (v && text_percent(v, &n))
+                *ret = (uint8_t) n;
+        else if (v)
+                value_refuse(c, path, key, v, "a share from \"1%\" to \"100%\"");
+        return n > 0;
+}
+
+bool value_bool(struct context *c, const char *path, json_t *object, const char *key, bool *ret) {
+        json_t *v = json_object_get(object, key);
+
+        if (json_is_boolean(v))
+                *ret = json_is_true(v);
+        else if (v)
+                value_refuse(c, path, key, v, "true or false");
+        return json_is_boolean(v);
+}
+
+bool value_mac(struct context *c, const char *path, json_t *object, const char *key, struct mac *ret) {
+        json_t *v = json_object_get(object, key);
+        struct mac m;
+
+        if (!v)
+                return false;
+        if (!text_is_plain(v, MAC_STR_MAX - 1, "") || mac_parse(json_string_value(v), &m) < 0 ||
+            !mac_is_unicast(m)) {
+                value_refuse(c, path, key, v, "the MAC address of an interface, like \"02:52:44:00:00:01\"");
+                return false;
+        }
+        *ret = m;
+        return true;
 }
 
 /* Only what can match: a whole address as the kernel spells it, or one with wildcards. */
@@ -183,10 +244,10 @@ void value_glob(struct context *c, const char *path, json_t *object, const char 
         json_t *v = json_object_get(object, key);
 
         if (v && text_is_plain(v, 31, "/") && is_glob(json_string_value(v)))
-                keep(c, v, ret);
+                *ret = value_copy(c, v);
         else if (v)
-                refuse(c, path, key, v,
-                       "a PCI address with its domain, like \"0000:3b:00.0\", in which '*' and '?' may stand for the rest");
+                value_refuse(c, path, key, v,
+                             "a PCI address with its domain, like \"0000:3b:00.0\", in which '*' and '?' may stand for the rest");
 }
 
 void value_hex16(struct context *c, const char *path, json_t *object, const char *key, int *ret) {
@@ -199,13 +260,13 @@ void value_hex16(struct context *c, const char *path, json_t *object, const char
         if (s && parse_u64(s, 16, &id) == 0 && strlen(strpbrk(s, "xX") ? s + 2 : s) <= 4)
                 *ret = (int) id;
         else
-                refuse(c, path, key, v, "one to four hexadecimal digits, like \"8086\" or \"0x8086\"");
+                value_refuse(c, path, key, v, "one to four hexadecimal digits, like \"8086\" or \"0x8086\"");
 }
 
 int value_word(struct context *c, const char *path, json_t *object, const char *key, const char *const *words,
                size_t n) {
         json_t *v = json_object_get(object, key);
-        char all[128], hint[96], expected[256];
+        char all[WORDS_MAX], hint[96], expected[WORDS_MAX + 96];
 
         if (!v)
                 return -1;
@@ -216,6 +277,6 @@ int value_word(struct context *c, const char *path, json_t *object, const char *
                 nearest_try(&near, words[i]);
         }
         snprintf(expected, sizeof(expected), "%s%s", one_of(words, n, all), nearest_hint(&near, hint));
-        refuse(c, path, key, v, expected);
+        value_refuse(c, path, key, v, expected);
         return -1;
 }

@@ -11,15 +11,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* vfio-pci, or a vendor's variant of it: ^[a-z0-9_]+_vfio_pci$ */
+/* vfio-pci, or a vendor's variant of it: ^[a-z0-9_]+_vfio_pci$, or with '-' for '_' as in xe-vfio-pci */
 bool bind_is_vfio(const char *driver);
 
 /* The override, "" if none. May wait for the device lock. */
 int bind_read_override(int root_fd, struct address vf, char *buf, size_t size);
 
-/* Sets the override, unbinds another driver if there is one, probes. -errno; REASON_PROBE_FAILED if the
- * driver is not bound although the kernel reported success. */
-int bind_driver(int root_fd, struct address vf, const char *driver, enum reason *reason, const char **step);
+/* Sets the override, unbinds another driver if there is one, gives the VF as many MSI-X vectors as msix says
+ * (0: it keeps what it has), probes. driver "": the best one, see variant.h. -errno; REASON_PROBE_FAILED if
+ * the driver is not bound although the kernel reported success, or, with -EAGAIN, if the best one is not
+ * loaded; REASON_MSIX if the VF has another number of vectors afterwards; then it has no driver. */
+int bind_driver(int root_fd, struct address vf, const char *driver, unsigned msix, enum reason *reason,
+                const char **step);
 
 /* Leaves it without a driver; the override stays. */
 int bind_unbind(int root_fd, struct address vf, const char **step);

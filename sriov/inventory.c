@@ -19,6 +19,22 @@ struct virtfn {
         struct address address;
 };
 
+/* One physical slot: the device, or with device < 0 the whole bus, that it holds. */
+struct slot {
+        uint32_t domain;
+        int bus, device;
+        char name[SLOT_MAX];
+};
+
+struct slots {
+        struct slot *slots;
+        size_t n;
+};
+
+static void slots_done(struct slots *s) {
+        free(s->slots);
+}
+
 /* The address that a link such as physfn or virtfn0 points to. */
 static int read_address_link(int dir_fd, const char *name, struct address *ret) {
         char target[256];
@@ -144,24 +160,75 @@ static int read_vfs(int root_fd, int pf_fd, struct pf *pf) {
         return r;
 }
 
-/* The first name in net/, which does not depend on the order of the directory. */
-static void read_netdev(int pf_fd, struct pf *pf) {
-        _cleanup_closedir_ DIR *d = root_opendir(pf_fd, "net");
+void inventory_netdev(int device_fd, char name[IFNAME_MAX]) {
+        _cleanup_closedir_ DIR *d = root_opendir(device_fd, "net");
         struct dirent *e;
 
+        name[0] = '\0';
         while (d && (e = readdir(d)))
-                if (e->d_name[0] != '.' && (!pf->netdev[0] || strcmp(e->d_name, pf->netdev) < 0))
-                        text_copy(pf->netdev, sizeof(pf->netdev), e->d_name);
+                if (e->d_name[0] != '.' && (!name[0] || strcmp(e->d_name, name) < 0))
+                        text_copy(name, IFNAME_MAX, e->d_name);
 }
 
-static int read_pf_facts(int pf_fd, struct pf *pf) {
+/* "0000:01:00", or "0000:01" of a slot whose device number nobody knows yet, which then is the only one of
+ * its bus (drivers/pci/slot.c:address_read_file). */
+static bool parse_slot(const char *text, struct slot *ret) {
+        char whole[ADDRESS_STR_MAX];
+        struct address a;
+        bool bus_only = strchr(text, ':') == strrchr(text, ':');
+
+        if (snprintf(whole, sizeof(whole), bus_only ? "%s:00.0" : "%s.0", text) >= (int) sizeof(whole) ||
+            address_parse(whole, &a) < 0)
+                return false;
+        *ret = (struct slot){ .domain = a.domain, .bus = a.bus, .device = bus_only ? -1 : a.device };
+        return true;
+}
+
+/* Only `address` is read: the other files of a slot belong to hotplug drivers and may wait for hardware. */
+static int read_slots(int root_fd, struct slots *ret) {
+        _cleanup_closedir_ DIR *d = root_opendir(root_fd, "sys/bus/pci/slots");
+        struct dirent *e;
+        char text[ADDRESS_STR_MAX];
+
+        while (d && (e = readdir(d))) {
+                struct slot s;
+
+                if (e->d_name[0] == '.' ||
+                    root_read(root_fd, text, sizeof(text), "sys/bus/pci/slots/%s/address", e->d_name) < 0 ||
+                    !parse_slot(text, &s))
+                        continue;
+                text_copy(s.name, sizeof(s.name), e->d_name);
+                struct slot *more = reallocarray(ret->slots, ret->n + 1, sizeof(*more));
+                if (!more)
+                        return -ENOMEM;
+                ret->slots = more;
+                ret->slots[ret->n++] = s;
+        }
+        return 0;
+}
+
+static void find_slot(const struct slots *slots, struct pf *pf) {
+        FOREACH_ARRAY(s, slots->slots, slots->n)
+                if (s->domain == pf->address.domain && s->bus == pf->address.bus &&
+                    (s->device == pf->address.device || (s->device < 0 && !pf->slot[0])))
+                        memcpy(pf->slot, s->name, sizeof(pf->slot));
+}
+
+static uint16_t read_id(int pf_fd, const char *name) {
         uint64_t v;
 
-        read_netdev(pf_fd, pf);
-        if (root_read_hex(pf_fd, &v, "vendor") >= 0)
-                pf->vendor = (uint16_t) v;
-        if (root_read_hex(pf_fd, &v, "device") >= 0)
-                pf->device = (uint16_t) v;
+        return root_read_hex(pf_fd, &v, "%s", name) >= 0 ? (uint16_t) v : 0;
+}
+
+static int read_pf_facts(int pf_fd, const struct slots *slots, struct pf *pf) {
+        uint64_t v;
+
+        inventory_netdev(pf_fd, pf->netdev);
+        find_slot(slots, pf);
+        pf->vendor = read_id(pf_fd, "vendor");
+        pf->device = read_id(pf_fd, "device");
+        pf->subsystem_vendor = read_id(pf_fd, "subsystem_vendor");
+        pf->subsystem_device = read_id(pf_fd, "subsystem_device");
         if (root_read_hex(pf_fd, &v, "class") >= 0)
                 pf->class = (uint32_t) v & 0xffffff;
         if (root_read_int(pf_fd, &pf->numa_node, "numa_node") < 0)
@@ -170,7 +237,17 @@ static int read_pf_facts(int pf_fd, struct pf *pf) {
         return read_driver(pf_fd, pf->driver);
 }
 
-int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
+static struct pf *new_pf(struct address a) {
+        struct pf *pf = calloc(1, sizeof(*pf));
+
+        if (pf) {
+                pf->address = a;
+                pf->pool = -1;
+        }
+        return pf;
+}
+
+static int scan_pf(int root_fd, struct address a, const struct slots *slots, struct pf **ret) {
         _cleanup_close_ int fd = open_device(root_fd, a);
         uint64_t total;
 
@@ -181,13 +258,11 @@ int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
                 return gone_or_error(r);
         if (total == 0 || total > VFS_PER_PF_MAX)
                 return -ENODEV;
-        struct pf *pf = calloc(1, sizeof(*pf));
+        struct pf *pf = new_pf(a);
         if (!pf)
                 return -ENOMEM;
-        pf->address = a;
         pf->total_vfs = (unsigned) total;
-        pf->pool = -1;
-        r = read_pf_facts(fd, pf);
+        r = read_pf_facts(fd, slots, pf);
         if (r >= 0)
                 r = read_vfs(root_fd, fd, pf);
         if (r < 0) {
@@ -198,12 +273,109 @@ int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
         return 0;
 }
 
+int inventory_scan_pf(int root_fd, struct address a, struct pf **ret) {
+        _cleanup_(slots_done) struct slots slots = { 0 };
+        int r = read_slots(root_fd, &slots);
+
+        return r < 0 ? r : scan_pf(root_fd, a, &slots, ret);
+}
+
+/* Whether it may be taken as a whole: an endpoint that is nobody's VF and has none. Bridges forward other
+ * functions' traffic, and an IOMMU (base class 08, subclass 06) is what the isolation rests on. Links alone
+ * tell whether a PF has VFs; see inventory.h about sriov_numvfs. */
+static int check_whole(int fd) {
+        _cleanup_free_ struct virtfn *list = NULL;
+        struct address pf;
+        uint64_t class;
+        size_t n = 0;
+
+        int r = read_address_link(fd, "physfn", &pf); /* first: most functions of a large host are VFs */
+        if (r != -ENOENT)
+                return r < 0 ? gone_or_error(r) : -ENODEV;
+        r = root_read_hex(fd, &class, "class");
+        if (r < 0)
+                return gone_or_error(r);
+        if ((class >> 16 & 0xff) == 0x06 || (class >> 8 & 0xffff) == 0x0806)
+                return -ENODEV;
+        r = list_virtfns(fd, &list, &n);
+        if (r < 0)
+                return gone_or_error(r);
+        return n > 0 ? -ENODEV : 0;
+}
+
+/* With its own facts only; its one "VF" is added once somebody wants it. */
+static int scan_whole(int fd, struct address a, const struct slots *slots, struct pf **ret) {
+        int r = check_whole(fd);
+        if (r < 0)
+                return r;
+        struct pf *pf = new_pf(a);
+        if (!pf)
+                return -ENOMEM;
+        r = read_pf_facts(fd, slots, pf);
+        if (r < 0) {
+                pf_free(pf);
+                return r;
+        }
+        pf->whole = true;
+        pf->autoprobe = false; /* there is nothing to switch off */
+        *ret = pf;
+        return 0;
+}
+
+static int add_itself(int fd, struct pf *pf) {
+        struct vf *vf = calloc(1, sizeof(*vf));
+
+        pf->vfs = calloc(1, sizeof(*pf->vfs));
+        if (!vf || !pf->vfs) {
+                free(vf);
+                return -ENOMEM;
+        }
+        *vf = (struct vf){ .address = pf->address, .pf = pf, .group = -1, .cdev = -1 };
+        pf->vfs[pf->n_vfs++] = vf;
+        return read_vf_facts(fd, vf);
+}
+
+/* *ret is NULL if it is not wanted. */
+static int scan_wanted(int root_fd, struct address a, const struct slots *slots,
+                       bool (*wanted)(const struct pf *pf, void *userdata), void *userdata, struct pf **ret) {
+        _cleanup_close_ int fd = open_device(root_fd, a);
+        struct pf *pf = NULL;
+
+        *ret = NULL;
+        if (fd < 0)
+                return gone_or_error(fd);
+        int r = scan_whole(fd, a, slots, &pf);
+        if (r < 0)
+                return r;
+        if (!wanted || wanted(pf, userdata)) {
+                r = add_itself(fd, pf);
+                if (r >= 0) {
+                        *ret = pf;
+                        return 0;
+                }
+        }
+        pf_free(pf);
+        return r;
+}
+
+int inventory_scan_function(int root_fd, struct address a, struct pf **ret) {
+        _cleanup_(slots_done) struct slots slots = { 0 };
+        int r = read_slots(root_fd, &slots);
+
+        return r < 0 ? r : scan_wanted(root_fd, a, &slots, NULL, NULL, ret);
+}
+
 int inventory_scan_vf(int root_fd, struct vf *vf) {
         _cleanup_close_ int fd = open_device(root_fd, vf->address);
         struct address pf;
 
         if (fd < 0)
                 return gone_or_error(fd);
+        if (vf->pf->whole) {
+                int r = check_whole(fd);
+
+                return r < 0 ? r : read_vf_facts(fd, vf);
+        }
         int r = read_address_link(fd, "physfn", &pf);
         if (r < 0)
                 return gone_or_error(r);
@@ -214,6 +386,11 @@ int inventory_scan_vf(int root_fd, struct vf *vf) {
 
 static int pf_compare(const void *a, const void *b) {
         return address_compare((*(struct pf *const *) a)->address, (*(struct pf *const *) b)->address);
+}
+
+static void sort_pfs(struct inventory *inv) {
+        if (inv->n_pfs > 1)
+                qsort(inv->pfs, inv->n_pfs, sizeof(*inv->pfs), pf_compare);
 }
 
 static int add_pf(struct inventory *inv, struct pf *pf) {
@@ -230,19 +407,20 @@ static int add_pf(struct inventory *inv, struct pf *pf) {
 
 int inventory_scan(int root_fd, struct inventory *ret) {
         _cleanup_closedir_ DIR *d = root_opendir(root_fd, DEVICES);
+        _cleanup_(slots_done) struct slots slots = { 0 };
         struct inventory inv = { 0 };
         struct dirent *e;
-        int r = 0;
 
         if (!d)
                 return -errno;
+        int r = read_slots(root_fd, &slots);
         while (r >= 0 && (e = readdir(d))) {
                 struct pf *pf = NULL;
                 struct address a;
 
                 if (address_parse(e->d_name, &a) < 0)
                         continue;
-                r = inventory_scan_pf(root_fd, a, &pf);
+                r = scan_pf(root_fd, a, &slots, &pf);
                 if (r == -ENODEV)
                         r = 0;
                 else if (r >= 0)
@@ -252,8 +430,44 @@ int inventory_scan(int root_fd, struct inventory *ret) {
                 inventory_done(&inv);
                 return r;
         }
-        if (inv.n_pfs > 1)
-                qsort(inv.pfs, inv.n_pfs, sizeof(*inv.pfs), pf_compare);
+        sort_pfs(&inv);
         *ret = inv;
         return 0;
+}
+
+/* A PF without VFs that is wanted as a whole takes the place of the PF. */
+static int add_whole(struct inventory *inv, size_t n_sorted, struct pf *pf) {
+        struct pf **place = n_sorted > 0 ? bsearch(&pf, inv->pfs, n_sorted, sizeof(pf), pf_compare) : NULL;
+
+        if (!place)
+                return add_pf(inv, pf);
+        pf_free(*place);
+        *place = pf;
+        return 0;
+}
+
+int inventory_scan_functions(int root_fd, bool (*wanted)(const struct pf *pf, void *userdata), void *userdata,
+                             struct inventory *inv) {
+        _cleanup_closedir_ DIR *d = root_opendir(root_fd, DEVICES);
+        _cleanup_(slots_done) struct slots slots = { 0 };
+        size_t n_sorted = inv->n_pfs;
+        struct dirent *e;
+
+        if (!d)
+                return -errno;
+        int r = read_slots(root_fd, &slots);
+        while (r >= 0 && (e = readdir(d))) {
+                struct pf *pf = NULL;
+                struct address a;
+
+                if (address_parse(e->d_name, &a) < 0)
+                        continue;
+                r = scan_wanted(root_fd, a, &slots, wanted, userdata, &pf);
+                if (r == -ENODEV)
+                        r = 0;
+                else if (pf)
+                        r = add_whole(inv, n_sorted, pf);
+        }
+        sort_pfs(inv);
+        return r;
 }

@@ -44,19 +44,35 @@ static void require_errors(const struct policy_errors *e) {
         }
 }
 
+static void require_grant(const struct policy *p, const struct grant *g) {
+        const struct vf_attributes *a = &g->attributes;
+
+        REQUIRE(g->pool < p->n_pools && g->pf_share <= 100);
+        REQUIRE(!(a->set & ATTR_MAC) && !(a->set & ATTR_VLAN) == (g->n_vlans == 0));
+        REQUIRE(!(a->set & ATTR_VLAN) || grant_allows_vlan(g, a->vlan));
+        REQUIRE(!(a->set & ATTR_MIN_TX) || !(a->set & ATTR_MAX_TX) || a->min_tx_mbps <= a->max_tx_mbps);
+        REQUIRE(a->set == 0 ||
+                (p->pools[g->pool].assign == ASSIGN_VF && p->pools[g->pool].class != POOL_CLASS_STORAGE));
+        for (size_t i = 0; i < g->n_macs; i++)
+                REQUIRE(mac_is_unicast(mac_from_number(g->macs[i].base)) &&
+                        grant_allows_mac(g, mac_from_number(g->macs[i].base)));
+}
+
 static void require_policy(const struct policy *p) {
         for (size_t i = 0; i < p->n_pools; i++) {
                 REQUIRE(name_is_valid(p->pools[i].name));
                 REQUIRE(policy_find_pool(p, p->pools[i].name) == (int) i);
-                REQUIRE(p->pools[i].n_functions > 0 && p->pools[i].vfs > 0);
+                REQUIRE(p->pools[i].n_functions > 0);
+                REQUIRE((p->pools[i].assign == ASSIGN_VF) == (pool_vf_count(&p->pools[i], 64) > 0));
         }
         for (size_t i = 0; i < p->n_tenants; i++) {
                 const struct tenant *t = &p->tenants[i];
 
                 REQUIRE(name_is_valid(t->name) && policy_find_tenant(p, t->name) == t);
-                for (size_t j = 0; j < t->n_grants; j++)
-                        REQUIRE(t->grants[j].pool < p->n_pools &&
-                                tenant_find_grant(t, t->grants[j].pool) == &t->grants[j]);
+                for (size_t j = 0; j < t->n_grants; j++) {
+                        require_grant(p, &t->grants[j]);
+                        REQUIRE(tenant_find_grant(t, t->grants[j].pool) == &t->grants[j]);
+                }
                 for (size_t j = 0; j < t->n_users; j++)
                         REQUIRE(t->users[j].name ? !t->users[j].resolved
                                                  : t->users[j].resolved && t->users[j].id != 0);

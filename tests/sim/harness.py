@@ -398,7 +398,8 @@ class Host:
             f.write(f"{os.getpid()}\n")
         self.write_policy(default_policy() if policy is None else policy)
         if MANY_USERS:
-            for d in ("run/vfctld", "run/vfctld/leases", "var/lib/vfctld", "var/lib/vfctld/quarantine"):
+            for d in ("run/vfctld", "run/vfctld/leases", "run/vfctld/pending", "var/lib/vfctld", "var/lib/vfctld/quarantine",
+                      "var/lib/vfctld/reservations", "var/lib/vfctld/drained"):
                 os.chown(self.tree.path(d), DAEMON_UID, DAEMON_UID)
         self.daemon = Daemon(self, *options)
 
@@ -544,7 +545,7 @@ class Host:
         except FileNotFoundError:
             return []
         return [(w[1], w[2], int(w[3]), w[5]) for w in lines
-                if w[1] not in ("!", "ping", "evidence", "listen") and op in (None, w[1]) and address in (None, w[2])]
+                if w[1] not in ("!", "ping", "evidence", "listen", "identify") and op in (None, w[1]) and address in (None, w[2])]
 
     def faults_hit(self):
         try:

@@ -10,19 +10,28 @@ import shutil
 
 SYS = "sys/bus/pci/devices"
 DEPTH = "../../../.."  # from a device's directory to sys/
+RELEASE = "6.12.0-sim"
 
 
 class PF:
-    """What a physical function looks like. Everything has a default that passes for an Intel 82576 network card."""
+    """What a physical function looks like. Everything has a default that passes for an Intel 82576 network card.
+
+    serial (of the VPD), dsn (of the capability, as lspci prints it), mac, link (Mbit/s), slot, subsystem: who it is.
+    total_msix: vectors that its driver can give to VFs; vf_msix: what each has at first (0: no MSI-X). With total=0 it is
+    no PF but a plain function, see function().
+    """
 
     def __init__(self, address, total=4, driver="igb", vendor=0x8086, device=0x10C9, vf_device=0x10CA,
                  klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None, vf_group=None,
-                 num=0):
+                 num=0, serial=None, dsn=None, mac=None, link=None, slot=None, subsystem=None, total_msix=None, vf_msix=0):
         self.address, self.total, self.driver, self.numa, self.num = address, total, driver, numa, num
         self.vendor, self.device, self.vf_device, self.klass = vendor, device, vf_device, klass
         self.offset, self.stride, self.netdev, self.vf_driver = offset, stride, netdev, vf_driver
         self.shared_group = shared_group  # of the PF and all its VFs
         self.vf_group = vf_group  # of the VFs alone
+        self.serial, self.dsn, self.mac, self.link, self.slot = serial, dsn, mac, link, slot
+        self.subsystem = subsystem or (vendor, 1)
+        self.total_msix, self.vf_msix = total_msix, vf_msix
 
     def vf(self, index):
         """The address of a VF, by the arithmetic of the SR-IOV capability."""
@@ -42,6 +51,11 @@ def nvme(address, total=4, **more):
               offset=1, vf_driver="nvme", **more)
 
 
+def function(address, driver="nvme", vendor=0x1B36, device=0x0010, klass=0x010802, **more):
+    """A function without SR-IOV, which a pool may hand out as a whole; an NVMe controller if nothing else is said."""
+    return PF(address, total=0, driver=driver, vendor=vendor, device=device, klass=klass, **more)
+
+
 def put(root, path, text):
     path = os.path.join(root, path)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -55,20 +69,39 @@ def link(root, target, path):
     os.symlink(target, path)
 
 
-def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0):
-    """4 KiB of configuration space: header, PCIe with FLR, and for a PF the SR-IOV capability."""
+def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0, msix=0, dsn=None):
+    """4 KiB of configuration space: header, PCIe with FLR, MSI-X, serial number, and for a PF the SR-IOV capability."""
     c = bytearray(4096)
     c[0:2], c[2:4] = vendor.to_bytes(2, "little"), device.to_bytes(2, "little")
     c[6] = 0x10  # has capabilities
     c[9:12] = klass.to_bytes(3, "little")
     c[0x34] = 0xA0
-    c[0xA0:0xA4] = bytes((0x10, 0, 2, 0))  # PCI Express endpoint, last in the list
+    c[0xA0:0xA4] = bytes((0x10, 0xE0 if msix else 0, 2, 0))  # PCI Express endpoint
     c[0xA4:0xA8] = (1 << 28).to_bytes(4, "little")  # function level reset
+    if msix:
+        c[0xE0:0xE4] = bytes((0x11, 0)) + (msix - 1).to_bytes(2, "little")
     if total:
-        c[0x100:0x104] = (0x10010).to_bytes(4, "little")  # SR-IOV, version 1, last in the list
+        c[0x100:0x104] = (0x10010 | (0x160 << 20 if dsn else 0)).to_bytes(4, "little")  # SR-IOV, version 1
         for at, value in ((0x10C, total), (0x10E, total), (0x114, offset), (0x116, stride), (0x11A, vf_device)):
             c[at:at + 2] = value.to_bytes(2, "little")
+    if dsn:
+        at = 0x160 if total else 0x100
+        c[at:at + 4] = (0x10003).to_bytes(4, "little")
+        c[at + 4:at + 12] = bytes.fromhex(dsn.replace("-", ""))[::-1]
     return bytes(c)
+
+
+def vital_product_data(serial):
+    """The VPD of a card: its name, its serial number, a checksum over all of it."""
+    def field(keyword, value):
+        return keyword + bytes([len(value)]) + value
+
+    def resource(tag, length, value):
+        return bytes([tag]) + length.to_bytes(2, "little") + value
+
+    body = field(b"PN", b"SIM-1") + field(b"SN", serial.encode()) + b"RV\x01"
+    data = resource(0x82, 9, b"Simulated") + resource(0x90, len(body) + 1, body)
+    return data + bytes([-sum(data) & 0xFF]) + b"\x78"
 
 
 def root_port(acs=0x1F, acs_control=0x1D):
@@ -82,10 +115,12 @@ def root_port(acs=0x1F, acs_control=0x1D):
     return bytes(c)
 
 
-def function_files(vendor, device, klass, numa):
+def function_files(vendor, device, klass, numa, subsystem):
     return {
+        "modalias": f"pci:v{vendor:08X}d{device:08X}sv{subsystem[0]:08X}sd{subsystem[1]:08X}"
+                    f"bc{klass >> 16:02X}sc{klass >> 8 & 255:02X}i{klass & 255:02X}\n",
         "vendor": f"0x{vendor:04x}\n", "device": f"0x{device:04x}\n", "class": f"0x{klass:06x}\n",
-        "subsystem_vendor": f"0x{vendor:04x}\n", "subsystem_device": "0x0001\n", "revision": "0x01\n", "irq": "0\n",
+        "subsystem_vendor": f"0x{subsystem[0]:04x}\n", "subsystem_device": f"0x{subsystem[1]:04x}\n", "revision": "0x01\n", "irq": "0\n",
         "numa_node": f"{numa}\n", "reset_method": "flr\n", "enable": "0\n",
         "resource": "0x0000000000000000 0x0000000000000000 0x0000000000000000\n" * 13,
     }
@@ -106,13 +141,17 @@ class Tree:
         self.iommu = iommu
         for d in ("sys/bus/pci/devices", "sys/bus/pci/drivers/vfio-pci", "sys/kernel/iommu_groups", "sys/class/iommu",
                   "sys/module/vfio_pci/parameters", "dev/vfio", "proc", "etc/vfctl/policy.d", "run/vfctld/leases",
-                  "var/lib/vfctld/quarantine", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock"):
+                  "run/vfctld/pending", "var/lib/vfctld/quarantine", "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "sys/class/block",
+                  "sys/class/net", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock"):
             os.makedirs(os.path.join(root, d), exist_ok=True)
         for d in ("sim", "sim/resets", "sim/vf", "sim/memlock"):
             os.chmod(os.path.join(root, d), 0o777)
         put(root, "proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro intel_iommu=on\n")
         put(root, "proc/sys/kernel/random/boot_id", "5f0e0a30-61b3-4a1b-8f4e-1c1d8a8d0b11\n")
-        put(root, "proc/sys/kernel/osrelease", "6.12.0-sim\n")
+        put(root, "proc/sys/kernel/osrelease", f"{RELEASE}\n")
+        put(root, "proc/1/mountinfo", "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n")
+        put(root, "proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+        put(root, "proc/1/net/route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n")
         chars = [f"240 {n}\n" for n, k in (("vfio", ("group", "both")), ("vfio-dev", ("cdev", "both"))) if kernel in k]
         put(root, "proc/devices", "Character devices:\n  1 mem\n" + "".join(chars) + "\nBlock devices:\n  8 sd\n")
         put(root, "sys/bus/pci/drivers_probe", "")
@@ -196,16 +235,55 @@ class Tree:
             link(self.root, f"../../../{real}", f"{SYS}/{address}")
         return address
 
+    def variant(self, pattern, module, loaded=True):
+        """A vendor's variant of vfio-pci: for which devices ("v000015B3d*sv*sd*bc*sc*i*"), and whether it is loaded."""
+        path = self.path("lib/modules", RELEASE, "modules.alias")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "a") as f:
+            f.write(f"alias vfio_pci:{pattern} {module}\n")
+        if loaded:
+            os.makedirs(self.path("sys/bus/pci/drivers", module), exist_ok=True)
+
+    def disk(self, pf, name="nvme0n1", mounted=None, holder=None):
+        """A block device below a function, perhaps mounted somewhere, or part of a holder such as dm-0."""
+        number = f"259:{len(os.listdir(self.path('sys/class/block')))}"
+        real = f"{self._real_dir(pf)}/nvme/nvme0/{name}"
+        put(self.root, f"sys/{real}/dev", number + "\n")
+        os.makedirs(self.path("sys", real, "holders"))
+        link(self.root, f"../../{real}", f"sys/class/block/{name}")
+        put(self.root, f"dev/{name}", "")
+        if holder:
+            link(self.root, f"../../{holder}", f"sys/{real}/holders/{holder}")
+        if mounted:
+            with open(self.path("proc/1/mountinfo"), "a") as f:
+                f.write(f"40 22 {number} / {mounted} rw - ext4 /dev/{name} rw\n")
+
+    def default_route(self, netdev):
+        with open(self.path("proc/1/net/route"), "a") as f:
+            f.write(f"{netdev}\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n")
+
+    def _interface(self, pf, real):
+        for name, text in (("ifindex", "7"), ("address", pf.mac or "00:00:00:00:00:00"), ("addr_assign_type", "0"),
+                           ("speed", pf.link or -1)):
+            put(self.root, f"sys/{real}/net/{pf.netdev}/{name}", f"{text}\n")
+        link(self.root, f"../../{real}/net/{pf.netdev}", f"sys/class/net/{pf.netdev}")
+
+    def _identity(self, pf, real):
+        if pf.serial:
+            put(self.root, f"sys/{real}/vpd", vital_product_data(pf.serial))
+        if pf.slot:
+            put(self.root, f"sys/bus/pci/slots/{pf.slot}/address", pf.address.split(".")[0] + "\n")
+        if pf.netdev:
+            self._interface(pf, real)
+
     def add(self, pf):
-        """Plugs a PF in."""
+        """Plugs a PF or another function in."""
         root, real = self.root, self._real_dir(pf)
         self.port(pf)
-        files = function_files(pf.vendor, pf.device, pf.klass, pf.numa)
+        files = function_files(pf.vendor, pf.device, pf.klass, pf.numa, pf.subsystem)
         files.update({
-            "sriov_totalvfs": f"{pf.total}\n", "sriov_numvfs": "0\n", "sriov_drivers_autoprobe": "1\n",
-            "sriov_offset": f"{pf.offset}\n", "sriov_stride": f"{pf.stride}\n", "sriov_vf_device": f"{pf.vf_device:x}\n",
             "driver_override": "(null)\n",
-            "config": config_space(pf.vendor, pf.device, pf.klass, pf.total, pf.offset, pf.stride, pf.vf_device),
+            "config": config_space(pf.vendor, pf.device, pf.klass, pf.total, pf.offset, pf.stride, pf.vf_device, dsn=pf.dsn),
             "uevent": f"PCI_CLASS={pf.klass:X}\nPCI_ID={pf.vendor:04X}:{pf.device:04X}\nPCI_SLOT_NAME={pf.address}\n",
         })
         for name, text in files.items():
@@ -215,19 +293,30 @@ class Tree:
         if pf.driver:
             os.makedirs(self.path("sys/bus/pci/drivers", pf.driver), exist_ok=True)
             link(root, f"{DEPTH}/bus/pci/drivers/{pf.driver}", f"sys/{real}/driver")
-        if pf.netdev:
-            put(root, f"sys/{real}/net/{pf.netdev}/ifindex", "7\n")
-        vf_files = function_files(pf.vendor, pf.vf_device, pf.klass, pf.numa)
-        vf_files["config"] = config_space(0xFFFF, 0xFFFF, pf.klass)
-        for name, text in vf_files.items():
-            put(root, f"sim/pf/{pf.address}/vf/{name}", text)
-        put(root, f"sim/pf/{pf.address}/group_base", f"{100 + self.groups}\n")
-        put(root, f"sim/pf/{pf.address}/vf_driver", pf.vf_driver + "\n")
+        self._identity(pf, real)
+        os.makedirs(self.path("sim/pf", pf.address), exist_ok=True)
+        if pf.total:
+            self._sriov(pf, real)
         os.chmod(self.path("sim/pf", pf.address), 0o777)
         if self.iommu:
             self._pf_group(pf, real)
         self.groups += 1 + pf.total
         self.pfs[pf.address] = pf
+
+    def _sriov(self, pf, real):
+        """What makes a PF of it, and what its VFs will look like."""
+        for name, text in {
+            "sriov_totalvfs": f"{pf.total}\n", "sriov_numvfs": "0\n", "sriov_drivers_autoprobe": "1\n",
+            "sriov_offset": f"{pf.offset}\n", "sriov_stride": f"{pf.stride}\n", "sriov_vf_device": f"{pf.vf_device:x}\n",
+            "sriov_vf_total_msix": f"{pf.total_msix or 0}\n",
+        }.items():
+            put(self.root, f"sys/{real}/{name}", text)
+        vf_files = function_files(pf.vendor, pf.vf_device, pf.klass, pf.numa, pf.subsystem)
+        vf_files["config"] = config_space(0xFFFF, 0xFFFF, pf.klass, msix=pf.vf_msix)
+        for name, text in vf_files.items():
+            put(self.root, f"sim/pf/{pf.address}/vf/{name}", text)
+        put(self.root, f"sim/pf/{pf.address}/group_base", f"{100 + self.groups}\n")
+        put(self.root, f"sim/pf/{pf.address}/vf_driver", pf.vf_driver + "\n")
 
     def _pf_group(self, pf, real):
         number = pf.shared_group if pf.shared_group is not None else 99 - len(self.pfs)
@@ -244,6 +333,10 @@ class Tree:
         """Pulls a PF out, as a surprise removal does: its VFs vanish whoever holds them."""
         pf = self.pfs.pop(address)
         real = self._real_dir(pf)
+        for class_dir in ("sys/class/net", "sys/class/block"):
+            for name in os.listdir(self.path(class_dir)):
+                if f"/{address}/" in os.readlink(self.path(class_dir, name)):
+                    os.unlink(self.path(class_dir, name))
         for name in os.listdir(self.path("sys", real)):
             if name.startswith("virtfn"):
                 self._forget(os.path.basename(os.readlink(self.path("sys", real, name))))

@@ -4,11 +4,13 @@
 #include "simops.h"
 #include "common/macro.h"
 #include "common/model.h"
+#include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
 #include "daemon/worker-path.h"
 #include "simfault.h"
 #include "simvf.h"
 #include "sriov/busmaster.h"
+#include "sriov/variant.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,12 +152,30 @@ static bool node_is_free(const struct sim *s, struct address vf) {
         return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+static struct outcome bind(const struct sim *s, const struct worker_request *q, bool silent) {
+        char best[DRIVER_MAX];
+        int r = q->text[0] ? 0 : variant_best(s->root, q->address, best);
+
+        if (r < 0)
+                return FAIL(-r, PROBE_FAILED, pathf("the driver %s is not loaded", best));
+        return tree_bind(s, q->address, q->text[0] ? q->text : best, (unsigned) q->value[0], silent);
+}
+
+static struct outcome identify(const struct sim *s, const struct worker_request *q, struct worker_reply *p) {
+        const char *step;
+        int r = worker_identity_put(s->root, q->address, p, &step);
+
+        return r < 0 ? FAIL_ERRNO(-r, step) : OK;
+}
+
 /* As the kernel, waits for whoever has a descriptor of the VF: vfio_unregister_group_dev() */
 static struct outcome renew(const struct sim *s, const struct worker_request *q) {
         while (!node_is_free(s, q->address) && tree_exists(s, "sim"))
                 usleep(5000);
+        char driver[DRIVER_MAX];
+        snprintf(driver, sizeof(driver), "%s", q->text[0] ? q->text : tree_driver(s, q->address));
         tree_unbind(s, q->address);
-        return tree_bind(s, q->address, q->text, false);
+        return tree_bind(s, q->address, driver, 0, false);
 }
 
 static struct outcome cut_off(const struct sim *s, const struct worker_request *q) {
@@ -183,7 +203,7 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 p->value[0] = tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
                 return o;
         case WORKER_BIND:
-                return tree_bind(s, q->address, q->text, silent);
+                return bind(s, q, silent);
         case WORKER_UNBIND:
                 return tree_unbind(s, q->address);
         case WORKER_GROUP_TYPE:
@@ -216,6 +236,11 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 return config(s, q, p);
         case WORKER_RENEW:
                 return renew(s, q);
+        case WORKER_IDENTIFY:
+                return identify(s, q, p);
+        case WORKER_ATTRIBUTES:
+        case WORKER_BASELINE:
+                return OK;
         case _WORKER_OP_MAX:
                 break;
         }
@@ -227,6 +252,7 @@ bool sim_check(const struct sim *s, const struct worker_request *q, struct worke
         const char *why;
 
         p->error = worker_check(s->root, q, &subject, &why);
+        p->reason = worker_check_reason(q, &subject, p->error);
         snprintf(p->detail, sizeof(p->detail), "%s", why);
         return p->error == 0;
 }
@@ -274,7 +300,7 @@ int sim_floor(const struct sim *s) {
         unsigned n = 0;
 
         while (d && (e = readdir(d))) {
-                if (address_parse(e->d_name, &pf) < 0)
+                if (address_parse(e->d_name, &pf) < 0 || !tree_is_pf(s, pf))
                         continue;
                 unsigned total = (unsigned) tree_number(s, pathf(DEVICE "/sriov_totalvfs", e->d_name), 0);
                 int r = floor_op(s, WORKER_AUTOPROBE, pf, 0, "");

@@ -50,7 +50,8 @@ const char *tree_node(const struct sim *s, struct address a);   /* the file that
 int tree_lock_pf(const struct sim *s, struct address pf);
 
 struct outcome tree_numvfs(const struct sim *s, struct address pf, unsigned want);
-struct outcome tree_bind(const struct sim *s, struct address vf, const char *driver, bool silently_fail);
+struct outcome tree_bind(const struct sim *s, struct address vf, const char *driver, unsigned msix,
+                         bool silently_fail);
 struct outcome tree_unbind(const struct sim *s, struct address vf);
 struct outcome tree_group_type(const struct sim *s, struct address vf, const char *type);
 

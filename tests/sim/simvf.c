@@ -3,9 +3,11 @@
 
 #include "simvf.h"
 #include "common/macro.h"
+#include "sriov/capability.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -201,15 +203,59 @@ struct outcome tree_unbind(const struct sim *s, struct address vf) {
         return OK;
 }
 
-struct outcome tree_bind(const struct sim *s, struct address vf, const char *driver, bool silently_fail) {
+static int read_config(const struct sim *s, struct address a, uint8_t config[CONFIG_SPACE_SIZE]) {
+        return capability_read_config(s->root, a, config, CONFIG_SPACE_SIZE);
+}
+
+/* Writes a configuration space of the VF's own: all VFs of a PF begin with the same file. */
+static struct outcome set_vectors(const struct sim *s, struct address vf, unsigned msix) {
+        const char *file = pathf(DEVICE "/config", ADDRESS_STR(vf));
+        uint8_t config[CONFIG_SPACE_SIZE];
+        struct address pf;
+
+        int n = read_config(s, vf, config);
+        if (n < 0)
+                return FAIL(-n, MSIX, "config");
+        uint64_t total = tree_is_vf(s, vf, &pf)
+                                         ? tree_number(s,
+                                                       pathf(DEVICE "/sriov_vf_total_msix", ADDRESS_STR(pf)),
+                                                       0)
+                                         : 0;
+        size_t at = capability_find(config, (size_t) n, PCI_CAP_ID_MSIX);
+        if (total == 0 || at == 0)
+                return FAIL(EOPNOTSUPP, MSIX, "writing sriov_vf_msix_count");
+        if (msix > total)
+                return FAIL(ENOSPC, MSIX, "writing sriov_vf_msix_count");
+        config[at + PCI_MSIX_FLAGS] = (uint8_t) (msix - 1);
+        config[at + PCI_MSIX_FLAGS + 1] = (uint8_t) ((msix - 1) >> 8);
+        unlinkat(s->root, file, 0);
+        _cleanup_close_ int fd = openat(s->root, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 || write(fd, config, (size_t) n) != n)
+                return FAIL(EIO, MSIX, "config");
+        return OK;
+}
+
+static bool has_vectors(const struct sim *s, struct address vf, unsigned msix) {
+        uint8_t config[CONFIG_SPACE_SIZE];
+        int n = read_config(s, vf, config);
+
+        return msix == 0 || (n >= 0 && capability_msix_vectors(config, (size_t) n) == msix);
+}
+
+struct outcome tree_bind(const struct sim *s, struct address vf, const char *driver, unsigned msix,
+                         bool silently_fail) {
         const char *now = tree_driver(s, vf), *a = ADDRESS_STR(vf);
 
         int r = tree_write(s, pathf(DEVICE "/driver_override", a), pathf("%s\n", driver), 0644);
         if (r < 0)
                 return FAIL_ERRNO(-r, "driver_override");
-        if (strcmp(now, driver) == 0)
+        bool enough = has_vectors(s, vf, msix);
+        if (strcmp(now, driver) == 0 && enough)
                 return OK;
         tree_unbind(s, vf);
+        struct outcome o = enough ? OK : set_vectors(s, vf, msix);
+        if (o.error < 0)
+                return o;
         if (tree_group(s, vf) < 0 && tree_trait(s, "noiommu")) {
                 int group = 90000 + (vf.bus << 8) + (vf.device << 3) + vf.function;
 

@@ -12,10 +12,12 @@ import time
 
 import harness
 from harness import PF, SimTest, wait_for
-from simhost import Tree
+from simhost import Tree, function
 
 HEADERS = os.path.join(harness.HERE, "..", "..")
-REQUEST = struct.Struct("=IIQIBBBx4Q64s")
+REQUEST = struct.Struct("=IIQIBBBx4Q64s64s")
+IDENTITY = struct.Struct("=64s24s6s2xII")
+WHOLE = 0x57484F4C
 REPLY = struct.Struct("=IiQII17Q256s160s")
 
 
@@ -26,6 +28,8 @@ def listed(header, macro):
     return re.findall(r'X\((?:\w+), "([\w-]+)"', text)
 
 
+with open(os.path.join(HEADERS, "daemon/worker-protocol.h")) as header_file:
+    VERSION = int(re.search(r"WORKER_PROTOCOL_VERSION (\d+)U", header_file.read())[1])
 OPS = listed("daemon/worker-protocol.h", "WORKER_OPS")
 REASONS = ["none"] + listed("common/reason.h", "REASONS")
 
@@ -42,8 +46,8 @@ class Worker:
         domain, bus, rest = address.split(":")
         device, function = rest.split(".")
         self.id += 1
-        data = REQUEST.pack(1, OPS.index(op), self.id, int(domain, 16), int(bus, 16), int(device, 16), int(function),
-                            *(list(values) + [0] * 4)[:4], text.encode())
+        data = REQUEST.pack(VERSION, OPS.index(op), self.id, int(domain, 16), int(bus, 16), int(device, 16), int(function),
+                            *(list(values) + [0] * 4)[:4], text.encode(), b"")
         self.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
 
     def receive(self):
@@ -51,7 +55,7 @@ class Worker:
         if not data:
             raise EOFError
         version, error, ident, reason, n_fds, *rest = REPLY.unpack(data)
-        assert (version, ident, n_fds) == (1, self.id, len(fds))
+        assert (version, ident, n_fds) == (VERSION, self.id, len(fds))
         return os.strerror(-error) if error else "", REASONS[reason], rest[:17], rest[17], fds
 
     def do(self, *arguments, **named):
@@ -86,7 +90,7 @@ class WorkerTest(SimTest):
         return fds[0]
 
     def test_protocol_layout(self):
-        self.assertEqual((REQUEST.size, REPLY.size), (120, 24 + 17 * 8 + 256 + 160))
+        self.assertEqual((REQUEST.size, REPLY.size), (184, 24 + 17 * 8 + 256 + 160))
         self.assertEqual(OPS[:4], ["ping", "autoprobe", "numvfs", "bind"])
         self.assertEqual(self.start().do("ping"), ("", "none", 0, []))
 
@@ -251,6 +255,90 @@ class WorkerTest(SimTest):
         self.assertEqual(worker.do("revoke", vf)[0], "")
         self.assertEqual(open(tree.node(vf) + ".owner").read().split()[0], "0")
 
+    def identify(self, worker, address):
+        worker.send("identify", address)
+        error, _, _, data, _ = worker.receive()
+        self.assertEqual(error, "")
+        serial, dsn, mac, link, msix = IDENTITY.unpack(data[:IDENTITY.size])
+        return serial.rstrip(b"\0").decode(), dsn.rstrip(b"\0").decode(), mac.hex(":"), link, msix
+
+    def test_identify(self):
+        dsn = "00-1b-21-ff-ff-64-8c-12"
+        worker = self.start(PF("0000:01:00.0", serial="A-17", dsn=dsn, netdev="ens1", mac="00:1b:21:64:8c:12", link=10000,
+                               total_msix=64), function("0000:04:00.0", serial="disk 9", dsn=dsn), PF("0000:05:00.0"))
+        self.assertEqual(self.identify(worker, "0000:01:00.0"), ("A-17", dsn, "00:1b:21:64:8c:12", 10000, 64))
+        self.assertEqual(self.identify(worker, "0000:04:00.0"), ("disk 9", dsn, "00:00:00:00:00:00", 0, 0))
+        self.assertEqual(self.identify(worker, "0000:05:00.0"), ("", "", "00:00:00:00:00:00", 0, 0))
+        self.assertEqual(worker.do("identify", "0000:77:00.0")[0], "No such device")
+
+    def vectors(self, vf):
+        return int.from_bytes(self.the_host.tree.read_bytes(f"sys/bus/pci/devices/{vf}/config")[0xE2:0xE4], "little") + 1
+
+    def test_vectors_of_a_vf(self):
+        worker = self.start(PF("0000:01:00.0", total_msix=32, vf_msix=4), PF("0000:05:00.0", vf_msix=4))
+        other = self.the_host.tree.pfs["0000:05:00.0"]
+        for pf in (self.pf, other):
+            worker.do("autoprobe", pf.address, 0)
+            worker.do("numvfs", pf.address, 2)
+        a, b = self.pf.vfs[:2]
+        self.assertEqual(worker.do("bind", a, 4, text="vfio-pci")[:2], ("", "none"))
+        self.assertEqual(worker.do("bind", a, 8, text="vfio-pci")[:2], ("", "none"))
+        self.assertEqual((self.vectors(a), self.vectors(b), self.the_host.tree.driver(a)), (8, 4, "vfio-pci"))
+        self.assertEqual(worker.do("bind", b, 33, text="vfio-pci")[:2], ("No space left on device", "msix-failed"))
+        self.assertEqual(self.the_host.tree.driver(b), "")
+        self.assertEqual(worker.do("bind", b, 0, text="vfio-pci")[:2], ("", "none"))
+        self.assertEqual(self.vectors(b), 4)
+        self.assertEqual(worker.do("bind", other.vf(0), 8, text="vfio-pci")[:2], ("Operation not supported", "msix-failed"))
+        self.assertEqual(worker.do("bind", other.vf(0), 4, text="vfio-pci")[:2], ("", "none"))
+
+    def test_best_driver(self):
+        worker = self.start(PF("0000:01:00.0"), PF("0000:05:00.0", vendor=0x15B3, vf_device=0x101E))
+        tree = self.the_host.tree
+        plain, special = tree.pfs["0000:01:00.0"], tree.pfs["0000:05:00.0"]
+        for pf in (plain, special):
+            worker.do("autoprobe", pf.address, 0)
+            worker.do("numvfs", pf.address, 1)
+        self.assertEqual(worker.do("bind", special.vf(0))[0], "")
+        self.assertEqual(tree.driver(special.vf(0)), "vfio-pci")
+        tree.variant("v*d*sv*sd*bc*sc*i*", "vfio_pci", loaded=False)
+        tree.variant("v000015B3d0000101Esv*sd*bc*sc*i*", "mlx5_vfio_pci", loaded=False)
+        self.assertEqual(worker.do("bind", special.vf(0))[:2], ("Resource temporarily unavailable", "probe-failed"))
+        os.mkdir(tree.path("sys/bus/pci/drivers/mlx5_vfio_pci"))
+        for pf, driver in ((special, "mlx5_vfio_pci"), (plain, "vfio-pci")):
+            self.assertEqual(worker.do("bind", pf.vf(0))[0], "")
+            self.assertEqual(worker.do("renew", pf.vf(0))[0], "")  # the driver it has
+            self.assertEqual((tree.driver(pf.vf(0)), tree.device(pf.vf(0), "driver_override")), (driver, driver))
+
+    def test_whole_function(self):
+        worker = self.start(function("0000:04:00.0"))
+        tree, address, whole = self.the_host.tree, "0000:04:00.0", (0, 0, WHOLE)
+        self.assertEqual(worker.do("bind", address)[0], "Operation not permitted")
+        self.assertEqual(worker.do("fence", address, 1, *whole)[0], "Operation not permitted")  # the host drives it
+        self.assertEqual(worker.do("bind", address, 0, *whole)[:2], ("", "none"))
+        self.assertEqual(tree.driver(address), "vfio-pci")
+        error, _, _, fds = worker.do("fence", address, 1, *whole)
+        self.assertEqual((error, len(fds)), ("", 1))
+        with open(tree.path("sim/vf", address), "w") as f:
+            f.write("secret")
+        self.assertEqual(worker.do("scrub", address, 1, *whole, fds=fds)[0], "")
+        self.assertEqual((self.the_host.resets(address), tree.read(f"sim/vf/{address}")), (1, ""))
+        os.close(fds[0])
+        self.assertEqual(worker.do("renew", address, 0, *whole)[0], "")
+        self.assertEqual(worker.do("unbind", address, 0, *whole)[0], "")
+
+    def test_what_the_host_needs_is_not_taken(self):
+        worker = self.start(function("0000:04:00.0"), function("0000:05:00.0", driver="igb", klass=0x020000, netdev="ens5"),
+                            PF("0000:06:00.0"), function("0000:07:00.0"))
+        tree = self.the_host.tree
+        tree.disk(tree.pfs["0000:04:00.0"], mounted="/home")
+        tree.disk(tree.pfs["0000:07:00.0"], "nvme1n1", holder="dm-0")
+        tree.default_route("ens5")
+        self.the_host.enable_by_hand("0000:06:00.0", 1)
+        for address in tree.pfs:
+            for op in ("bind", "unbind"):
+                self.assertEqual(worker.do(op, address, 0, 0, 0, WHOLE)[0], "Operation not permitted", (op, address))
+        self.assertEqual([tree.driver(a) for a in tree.pfs], ["nvme", "igb", "igb", "nvme"])
+
     def test_faults(self):
         worker = self.start()
         self.the_host.faults("op=numvfs address=0000:01:* error=ENOMEM reason=numvfs-no-room after=1 count=2",
@@ -352,7 +440,7 @@ import socket, struct, subprocess, sys, time
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 worker = subprocess.Popen([sys.argv[1], "--root", sys.argv[2]], stdin=theirs)
 theirs.close()
-ours.send(struct.pack("=IIQIBBBx4Q64s", 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b""))
+ours.send(struct.pack("=IIQIBBBx4Q64s64s", 2, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b"", b""))
 time.sleep(30)
 """
 

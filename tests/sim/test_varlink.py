@@ -126,6 +126,16 @@ class TypeTest(SimTest):
         self.check("Clear", host.call("Clear", address=red.vfs[0]))
         held.kill()
         host.wait_state(held.vfs[0], "ready")
+        for method, parameters in (("Reserve", {"tenant": "red", "vm": "db1", "wants": [{"pool": "net"}]}),
+                                   ("ListReservations", {}), ("Unreserve", {"tenant": "red", "vm": "db1"}),
+                                   ("Explain", {"tenant": "red", "pool": "net"}), ("Drain", {"address": "0000:05:00.0"}),
+                                   ("Undrain", {"address": "0000:05:00.0"})):
+            self.check(method, host.call(method, **parameters))
+        policy = harness.default_policy()
+        policy["tenants"]["red"]["max_lease"] = "1h"
+        host.write_policy(policy)
+        host.call("Reload")
+        self.check("Renew", host.call("Renew", lease=next(iter(host.leases()))))
         for reply in host.connect().call_more("Apply", destructive=True):
             self.check("Apply", reply)
         for lease in host.leases():

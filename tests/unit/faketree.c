@@ -78,11 +78,15 @@ static void make_parent(struct faketree *t, const char *path) {
         faketree_mkdir(t, parent);
 }
 
-void faketree_write(struct faketree *t, const char *path, const char *text) {
+void faketree_write_bytes(struct faketree *t, const char *path, const void *data, size_t size) {
         make_parent(t, path);
         _cleanup_close_ int fd = root_openat(t->fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t) strlen(text))
+        if (fd < 0 || write(fd, data, size) != (ssize_t) size)
                 fail_msg("write %s: %s", path, strerror(errno));
+}
+
+void faketree_write(struct faketree *t, const char *path, const char *text) {
+        faketree_write_bytes(t, path, text, strlen(text));
 }
 
 void faketree_link(struct faketree *t, const char *target, const char *path) {
@@ -142,6 +146,8 @@ void faketree_pf(struct faketree *t, const struct fake_pf *p) {
         make_device(t, a, a);
         set(t, a, "vendor", pathf("0x%04x\n", p->vendor ? p->vendor : 0x8086));
         set(t, a, "device", pathf("0x%04x\n", p->device ? p->device : 0x10c9));
+        set(t, a, "subsystem_vendor", "0x103c\n");
+        set(t, a, "subsystem_device", "0x0a01\n");
         set(t, a, "class", pathf("0x%06x\n", p->class ? p->class : 0x020000));
         set(t, a, "sriov_totalvfs", pathf("%u\n", p->total ? p->total : 7));
         set(t, a, "sriov_numvfs", pathf("%u\n", 0));
@@ -151,6 +157,26 @@ void faketree_pf(struct faketree *t, const struct fake_pf *p) {
         set_driver(t, a, p->driver ? p->driver : "igb");
         if (p->netdev)
                 faketree_mkdir(t, fake_device(a, pathf("net/%s", p->netdev)));
+}
+
+void faketree_function(struct faketree *t, const char *address, unsigned class, const char *driver) {
+        make_device(t, address, address);
+        set(t, address, "vendor", "0x8086\n");
+        set(t, address, "device", "0x1572\n");
+        set(t, address, "subsystem_vendor", "0x103c\n");
+        set(t, address, "subsystem_device", "0x0a02\n");
+        set(t, address, "class", pathf("0x%06x\n", class));
+        set(t, address, "reset_method", "flr bus\n");
+        set_driver(t, address, driver);
+}
+
+void faketree_host(struct faketree *t) {
+        faketree_mkdir(t, "sys/class/block");
+        faketree_mkdir(t, "sys/class/net");
+        faketree_write(t, "proc/1/mountinfo", "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n");
+        faketree_write(t, "proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+        faketree_write(t, "proc/1/net/route",
+                       "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
 }
 
 void faketree_group_member(struct faketree *t, int group, const char *address) {

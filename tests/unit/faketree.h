@@ -40,6 +40,7 @@ void faketree_done(struct faketree *t); /* removes it */
 
 void faketree_mkdir(struct faketree *t, const char *path); /* with its parents */
 void faketree_write(struct faketree *t, const char *path, const char *text);
+void faketree_write_bytes(struct faketree *t, const char *path, const void *data, size_t size);
 void faketree_link(struct faketree *t, const char *target, const char *path);
 void faketree_remove(struct faketree *t, const char *path); /* file, link or whole directory */
 void faketree_read(struct faketree *t, const char *path, char *buf, size_t size);
@@ -47,6 +48,10 @@ void faketree_read(struct faketree *t, const char *path, char *buf, size_t size)
 void faketree_pf(struct faketree *t, const struct fake_pf *pf);
 /* Returns the VF's address: routing id of the PF + offset + stride * index. */
 struct address faketree_vf(struct faketree *t, const struct fake_vf *vf);
+/* A function that is neither PF nor VF, with a class such as 0x010802; driver "" for none. */
+void faketree_function(struct faketree *t, const char *address, unsigned class, const char *driver);
+/* What tells what the host uses: classes, mounts, swap, routes; nothing of it uses a function yet. */
+void faketree_host(struct faketree *t);
 /* Another member of a group. */
 void faketree_group_member(struct faketree *t, int group, const char *address);
 /* "sys/bus/pci/devices/<address>/<name>"; valid until 8 more were made. */

@@ -60,7 +60,11 @@ static void test_scan_sorted_with_facts(void **state) {
         assert_string_equal(a->netdev, "ens1f0");
         assert_int_equal(a->vendor, 0x8086);
         assert_int_equal(a->device, 0x10c9);
+        assert_int_equal(a->subsystem_vendor, 0x103c);
+        assert_int_equal(a->subsystem_device, 0x0a01);
         assert_int_equal(a->class, 0x020000);
+        assert_false(a->whole);
+        assert_false(a->identified);
         assert_int_equal(a->numa_node, 1);
         assert_int_equal(a->total_vfs, 7);
         assert_int_equal(a->num_vfs, 3);
@@ -141,24 +145,143 @@ static void test_scan_survives_vanishing(void **state) {
         assert_int_equal(inventory_scan_pf(t->fd, a, &pf), -ENODEV);
 }
 
+static bool is_storage(const struct pf *pf, void *userdata) {
+        (*(unsigned *) userdata)++;
+        assert_true(pf->whole);
+        assert_int_equal(pf->n_vfs, 0);
+        return pf->class >> 16 == 1;
+}
+
 static void test_scan_never_reads_what_can_block(void **state) {
+        static const char *const locked[][2] = {
+                { PF_A, "sriov_numvfs" },
+                { PF_A, "sriov_vf_total_msix" },
+                { PF_A, "net/ens1/speed" },
+                { "0000:01:10.0", "driver_override" },
+                { "0000:02:00.0", "driver_override" },
+        };
         struct faketree *t = *state;
         struct inventory inv;
+        unsigned asked = 0;
         char path[256];
 
         /* a FIFO without a writer blocks whoever opens it, as a device lock would */
-        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A, .netdev = "ens1" });
         faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0 });
-        faketree_remove(t, fake_device(PF_A, "sriov_numvfs"));
-        faketree_remove(t, fake_device("0000:01:10.0", "driver_override"));
-        snprintf(path, sizeof(path), "%s/%s", t->dir, fake_device(PF_A, "sriov_numvfs"));
-        assert_int_equal(mkfifo(path, 0600), 0);
-        snprintf(path, sizeof(path), "%s/%s", t->dir, fake_device("0000:01:10.0", "driver_override"));
-        assert_int_equal(mkfifo(path, 0600), 0);
+        faketree_function(t, "0000:02:00.0", 0x010802, "nvme");
+        for (unsigned i = 0; i < ARRAY_SIZE(locked); i++) {
+                snprintf(path, sizeof(path), "%s/%s", t->dir, fake_device(locked[i][0], locked[i][1]));
+                unlink(path);
+                assert_int_equal(mkfifo(path, 0600), 0);
+        }
         assert_int_equal(inventory_scan(t->fd, &inv), 0);
         assert_int_equal(inv.pfs[0]->num_vfs, 1);
         assert_int_equal(inventory_scan_vf(t->fd, inv.pfs[0]->vfs[0]), 0);
+        assert_int_equal(inventory_scan_functions(t->fd, is_storage, &asked, &inv), 0);
+        assert_int_equal(inv.n_pfs, 2);
         inventory_done(&inv);
+}
+
+static void test_slots(void **state) {
+        struct faketree *t = *state;
+        struct inventory inv;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        faketree_pf(t, &(struct fake_pf){ .address = PF_C });
+        faketree_pf(t, &(struct fake_pf){ .address = "0000:05:01.0" });
+        faketree_pf(t, &(struct fake_pf){ .address = "0000:06:00.0" });
+        faketree_pf(t, &(struct fake_pf){ .address = "0000:07:00.0" });
+        faketree_write(t, "sys/bus/pci/slots/3-1/address", "0000:01:00\n");
+        faketree_write(t, "sys/bus/pci/slots/VMD 7/address", "10000:03:00\n");
+        faketree_write(t, "sys/bus/pci/slots/U5/address", "0000:05\n"); /* a slot that fits any device */
+        faketree_write(t, "sys/bus/pci/slots/9/address", "0000:06:01\n");
+        faketree_write(t, "sys/bus/pci/slots/junk/address", "0000:07:00.0\n");
+        faketree_write(t, "sys/bus/pci/slots/empty/address", "\n");
+        faketree_mkdir(t, "sys/bus/pci/slots/gone");
+        assert_int_equal(inventory_scan(t->fd, &inv), 0);
+        assert_int_equal(inv.n_pfs, 5);
+        assert_string_equal(inv.pfs[0]->slot, "3-1");
+        assert_string_equal(inv.pfs[1]->slot, "U5");
+        assert_string_equal(inv.pfs[2]->slot, "");
+        assert_string_equal(inv.pfs[3]->slot, "");
+        assert_string_equal(inv.pfs[4]->slot, "VMD 7");
+        inventory_done(&inv);
+}
+
+static void test_whole_functions(void **state) {
+        struct faketree *t = *state;
+        struct inventory inv;
+        unsigned asked = 0;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A }); /* has a VF */
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 6 });
+        faketree_pf(t,
+                    &(struct fake_pf){ .address = PF_C, .class = 0x010802, .driver = "nvme" }); /* has none */
+        faketree_function(t, "0000:00:02.0", 0x060400, "pcieport");
+        faketree_function(t, "0000:00:03.0", 0x080600, ""); /* an IOMMU */
+        faketree_function(t, "0000:00:1f.2", 0x010601, "ahci");
+        faketree_function(t, "0000:02:00.0", 0x010802, "vfio-pci");
+        faketree_function(t, "0000:03:00.0", 0x030000, "");
+        faketree_write(t, "sys/bus/pci/slots/4/address", "0000:02:00\n");
+        assert_int_equal(inventory_scan(t->fd, &inv), 0);
+        assert_int_equal(inv.n_pfs, 2);
+        assert_int_equal(inventory_scan_functions(t->fd, is_storage, &asked, &inv), 0);
+        assert_int_equal(asked, 4);
+        assert_int_equal(inv.n_pfs, 4);
+        assert_string_equal(ADDRESS_STR(inv.pfs[0]->address), "0000:00:1f.2");
+        assert_string_equal(ADDRESS_STR(inv.pfs[1]->address), PF_A);
+        assert_string_equal(ADDRESS_STR(inv.pfs[2]->address), "0000:02:00.0");
+        assert_string_equal(ADDRESS_STR(inv.pfs[3]->address), PF_C); /* in the place of the PF */
+        assert_false(inv.pfs[1]->whole);
+        for (unsigned i = 0; i < 4; i++) {
+                struct pf *pf = inv.pfs[i];
+
+                assert_int_equal(pf->whole, i != 1);
+                assert_int_equal(pf->n_vfs, 1);
+                assert_ptr_equal(pf->vfs[0]->pf, pf);
+                if (!pf->whole)
+                        continue;
+                assert_int_equal(pf->num_vfs, 0);
+                assert_int_equal(pf->total_vfs, 0);
+                assert_int_equal(pf->pool, -1);
+                assert_false(pf->autoprobe);
+                assert_true(address_equal(pf->vfs[0]->address, pf->address));
+                assert_int_equal(pf->vfs[0]->index, 0);
+                assert_int_equal(pf->vfs[0]->group, -1);
+        }
+        assert_string_equal(inv.pfs[2]->slot, "4");
+        assert_string_equal(inv.pfs[2]->driver, "vfio-pci");
+        assert_string_equal(inv.pfs[2]->vfs[0]->driver, "vfio-pci");
+        assert_true(inv.pfs[2]->vfs[0]->resettable);
+        assert_int_equal(inv.pfs[2]->subsystem_device, 0x0a02);
+
+        /* it gets VFs: no whole function any more */
+        assert_int_equal(inventory_scan_vf(t->fd, inv.pfs[3]->vfs[0]), 0);
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_C, .index = 0 });
+        assert_int_equal(inventory_scan_vf(t->fd, inv.pfs[3]->vfs[0]), -ENODEV);
+        inventory_done(&inv);
+}
+
+static void test_one_whole_function(void **state) {
+        static const char *const none[] = { PF_A, "0000:01:10.0", "0000:00:02.0", "0000:09:00.0" };
+        struct faketree *t = *state;
+        struct address a;
+        struct pf *pf;
+
+        faketree_pf(t, &(struct fake_pf){ .address = PF_A });
+        faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0 });
+        faketree_pf(t, &(struct fake_pf){ .address = PF_B, .netdev = "ens1" });
+        faketree_function(t, "0000:00:02.0", 0x060400, "");
+        for (unsigned i = 0; i < ARRAY_SIZE(none); i++) {
+                assert_int_equal(address_parse(none[i], &a), 0);
+                assert_int_equal(inventory_scan_function(t->fd, a, &pf), -ENODEV);
+        }
+        assert_int_equal(address_parse(PF_B, &a), 0);
+        assert_int_equal(inventory_scan_function(t->fd, a, &pf), 0);
+        assert_true(pf->whole);
+        assert_string_equal(pf->netdev, "ens1");
+        assert_string_equal(pf->vfs[0]->driver, "igb");
+        pf_free(pf);
 }
 
 static void test_scan_vf(void **state) {
@@ -203,10 +326,11 @@ static void test_many(void **state) {
 }
 
 static void test_vfio_drivers(void **state) {
-        static const char *const good[] = { "vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci", "a_vfio_pci" };
+        static const char *const good[] = { "vfio-pci", "mlx5_vfio_pci", "hisi_acc_vfio_pci", "a_vfio_pci",
+                                            "xe-vfio-pci" };
         static const char *const bad[] = {
-                "",          "igbvf",     "vfio_pci",      "_vfio_pci",   "Mlx5_vfio_pci", "../x_vfio_pci",
-                "vfio-pci ", "vfio-pci2", "mlx5-vfio_pci", "x_vfio_pci\n"
+                "",          "igbvf",     "vfio_pci",      "_vfio_pci",     "Mlx5_vfio_pci", "../x_vfio_pci",
+                "vfio-pci ", "vfio-pci2", "mlx5-vfio_pci", "mlx5_vfio-pci", "-vfio-pci",     "x_vfio_pci\n"
         };
 
         for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
@@ -227,20 +351,20 @@ static void test_bind_steps(void **state) {
         assert_string_equal(text, "");
 
         /* nobody answers the probe in this tree: as a kernel whose probe failed */
-        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), -ENXIO);
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", 0, &reason, &step), -ENXIO);
         assert_int_equal(reason, REASON_PROBE_FAILED);
         assert_int_equal(bind_read_override(t->fd, vf, text, sizeof(text)), 0);
         assert_string_equal(text, "vfio-pci");
         faketree_read(t, "sys/bus/pci/drivers_probe", text, sizeof(text));
         assert_string_equal(text, "0000:01:10.0");
-        assert_int_equal(bind_driver(t->fd, vf, "mlx5_vfio_pci", &reason, &step), -ENOENT);
+        assert_int_equal(bind_driver(t->fd, vf, "mlx5_vfio_pci", 0, &reason, &step), -ENOENT);
         assert_string_equal(step, "the driver is not loaded");
 
         /* bound already: nothing is written */
         faketree_write(t, "sys/bus/pci/drivers_probe", "untouched");
         faketree_write(t, fake_device("0000:01:10.0", "driver_override"), "vfio-pci\n");
         faketree_link(t, "../../../../bus/pci/drivers/vfio-pci", fake_device("0000:01:10.0", "driver"));
-        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), 0);
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", 0, &reason, &step), 0);
         assert_int_equal(reason, REASON_NONE);
         faketree_read(t, "sys/bus/pci/drivers_probe", text, sizeof(text));
         assert_string_equal(text, "untouched");
@@ -255,7 +379,7 @@ static void test_bind_steps(void **state) {
         assert_int_equal(bind_unbind(t->fd, vf, &step), 0);
         faketree_remove(t, "sys/bus/pci/devices/0000:01:10.0");
         assert_int_equal(bind_unbind(t->fd, vf, &step), -ENODEV);
-        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", &reason, &step), -ENODEV);
+        assert_int_equal(bind_driver(t->fd, vf, "vfio-pci", 0, &reason, &step), -ENODEV);
 }
 
 static void test_enable(void **state) {
@@ -339,6 +463,9 @@ int main(void) {
                 TEST(test_reset_methods),
                 TEST(test_scan_survives_vanishing),
                 TEST(test_scan_never_reads_what_can_block),
+                TEST(test_slots),
+                TEST(test_whole_functions),
+                TEST(test_one_whole_function),
                 TEST(test_scan_vf),
                 TEST(test_many),
                 TEST(test_vfio_drivers),

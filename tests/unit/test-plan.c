@@ -23,7 +23,9 @@ static struct host new_host(void) {
 static struct plan plan_of(const struct host *h) {
         struct plan p = { 0 };
 
-        assert_int_equal(plan_make(h->policy, &h->inventory, host_leases(h), h->n_leases, &p), 0);
+        const struct world w = host_world(h);
+
+        assert_int_equal(plan_make(&w, &p), 0);
         return p;
 }
 
@@ -275,7 +277,7 @@ static struct vf *find_vf(const struct host *h, struct address a) {
 static bool has_lease(const struct host *h, const struct pf *pf) {
         for (size_t i = 0; i < h->n_leases; i++)
                 for (size_t k = 0; k < h->leases[i]->n_vfs; k++) {
-                        struct vf *vf = find_vf(h, h->leases[i]->vfs[k]);
+                        struct vf *vf = find_vf(h, h->leases[i]->vfs[k].address);
 
                         if (vf && vf->pf == pf)
                                 return true;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a
+/* policy-check --keys: the keys of each object of a policy file, as the parser has them: the name of the
+ * object's definition in the schema, then its keys.
+ * policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a
  * line, with the files' names without directory; 0: valid, 1: not. A program for test-schema.py, not a test
  * by itself. */
 
 #include "common/limits.h"
 #include "common/macro.h"
+#include "policy/keys.h"
 #include "policy/policy.h"
 
 #include <string.h>
@@ -21,6 +24,16 @@ static char *read_all(const char *path, size_t *ret_size) {
         return text;
 }
 
+static int print_keys(void) {
+        FOREACH_ARRAY(o, object_keys, _OBJECT_MAX) {
+                printf("%s", o->name);
+                for (size_t i = 0; i < o->n_keys; i++)
+                        printf(" %s", o->keys[i]);
+                printf("\n");
+        }
+        return 0;
+}
+
 int main(int argc, char *argv[]) {
         struct policy_source *sources = calloc((size_t) argc, sizeof(*sources));
         struct policy_errors errors = { 0 };
@@ -28,6 +41,10 @@ int main(int argc, char *argv[]) {
 
         if (!sources)
                 return 2;
+        if (argc == 2 && strcmp(argv[1], "--keys") == 0) {
+                free(sources);
+                return print_keys();
+        }
         for (int i = 1; i < argc; i++) {
                 const char *slash = strrchr(argv[i], '/');
 

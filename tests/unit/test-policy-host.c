@@ -67,20 +67,24 @@ struct lease *host_add_lease(struct host *h, const char *tenant, const char *poo
         snprintf(l->id, sizeof(l->id), "%016zx", h->n_leases + 1);
         h->leases[h->n_leases++] = l;
         text_copy(l->tenant, sizeof(l->tenant), tenant);
-        text_copy(l->pool, sizeof(l->pool), pool);
+        text_copy(l->pools[l->n_pools++], sizeof(l->pools[0]), pool);
         text_copy(l->vm, sizeof(l->vm), vm);
+        text_copy(l->group, sizeof(l->group), vm);
         for (size_t i = 0; i < n; i++) {
                 struct vf *vf = pf->vfs[first + i];
 
-                l->vfs[l->n_vfs++] = vf->address;
+                l->vfs[l->n_vfs++] = (struct leased_vf){ .address = vf->address, .pf = pf->address };
                 vf->state = VF_LEASED;
                 memcpy(vf->lease, l->id, sizeof(vf->lease));
         }
         return l;
 }
 
-const struct lease *const *host_leases(const struct host *h) {
-        return (const struct lease *const *) h->leases;
+struct world host_world(const struct host *h) {
+        return (struct world){ .policy = h->policy,
+                               .inventory = &h->inventory,
+                               .leases = (const struct lease *const *) h->leases,
+                               .n_leases = h->n_leases };
 }
 
 void host_done(struct host *h) {

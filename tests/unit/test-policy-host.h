@@ -5,7 +5,7 @@
 
 #include "common/macro.h"
 #include "common/model.h"
-#include "policy/policy.h"
+#include "policy/world.h"
 
 struct host {
         struct inventory inventory;
@@ -24,7 +24,7 @@ void pf_set_vfs(struct pf *pf, unsigned n, enum vf_state state);
 /* A lease of VFs of one PF, from index `first` on; they become leased. */
 struct lease *host_add_lease(struct host *h, const char *tenant, const char *pool, const char *vm,
                              struct pf *pf, size_t first, size_t n);
-const struct lease *const *host_leases(const struct host *h);
+struct world host_world(const struct host *h);
 void host_done(struct host *h);
 
 /* Numbers by chance, the same for the same seed: the environment's SEED, or 1. */

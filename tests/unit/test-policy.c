@@ -32,7 +32,7 @@ static void parses_pools(void **state) {
         assert_string_equal(net->name, "net");
         assert_int_equal(net->class, POOL_CLASS_NETWORK);
         assert_int_equal(net->placement, PLACEMENT_SPREAD);
-        assert_int_equal(net->vfs, POOL_VFS_MAX_ALL);
+        assert_int_equal(net->vfs.kind, COUNT_MAX);
         assert_int_equal(net->n_functions, 2);
         assert_null(net->functions[0].address);
         assert_string_equal(net->functions[0].driver, "igb");
@@ -45,9 +45,21 @@ static void parses_pools(void **state) {
         assert_int_equal(net->functions[1].numa_node, -2);
         assert_int_equal(disk->class, POOL_CLASS_STORAGE);
         assert_int_equal(disk->placement, PLACEMENT_PACK);
-        assert_int_equal(disk->vfs, 8);
+        assert_int_equal(disk->vfs.kind, COUNT_NUMBER);
+        assert_int_equal(disk->vfs.n, 8);
         assert_int_equal(disk->functions[0].vendor, 0x8086);
         assert_int_equal(disk->functions[0].device, 0xf1ab);
+        /* what is left out */
+        assert_int_equal(disk->functions[0].subsystem_vendor, -1);
+        assert_int_equal(disk->functions[0].subsystem_device, -1);
+        assert_null(disk->functions[0].slot);
+        assert_null(disk->functions[0].serial);
+        assert_false(disk->functions[0].has_mac);
+        assert_int_equal(disk->assign, ASSIGN_VF);
+        assert_int_equal(disk->numa, NUMA_PREFER);
+        assert_false(disk->apart);
+        assert_int_equal(disk->msix, 0);
+        assert_null(disk->driver);
 }
 
 static void parses_tenants(void **state) {
@@ -74,6 +86,8 @@ static void parses_tenants(void **state) {
         assert_string_equal(blue->name, "blue");
         assert_int_equal(blue->n_users + blue->n_groups + blue->n_grants, 0);
         assert_true(blue->memlock == 0);
+        assert_true(blue->quota == QUOTA_NONE);
+        assert_true(blue->max_lease == 0);
 }
 
 static void parses_faults(void **state) {
@@ -222,73 +236,6 @@ static void parses_many_tenants(void **state) {
         assert_int_equal(policy_find_tenant(p, "t19999")->users[0].id, 20000);
 }
 
-static void selects(void **state) {
-        static const struct {
-                const char *class, *selector;
-                bool selected;
-        } table[] = {
-                { "", "{\"driver\":\"igb\"}", true },
-                { "", "{\"driver\":\"ig\"}", false },
-                { "", "{\"netdev\":\"eno1\"}", true },
-                { "", "{\"netdev\":\"eno\"}", false },
-                { "", "{\"address\":\"0000:3b:00.0\"}", true },
-                { "", "{\"address\":\"0000:3B:00.0\"}", true },
-                { "", "{\"address\":\"0000:3b:00.?\"}", true },
-                { "", "{\"address\":\"*\"}", true },
-                { "", "{\"address\":\"0000:3b:*.1\"}", false },
-                { "", "{\"vendor\":\"8086\"}", true },
-                { "", "{\"vendor\":\"0x8086\",\"device\":\"10c9\"}", true },
-                { "", "{\"vendor\":\"8086\",\"device\":\"10ca\"}", false },
-                { "", "{\"device\":\"0\"}", false },
-                { "", "{\"numa_node\":1}", true },
-                { "", "{\"numa_node\":-1}", false },
-                { "", "{\"driver\":\"igb\",\"numa_node\":0}", false },
-                { "", "{\"driver\":\"no\"},{\"driver\":\"igb\"}", true },
-                { "\"class\":\"network\",", "{\"driver\":\"igb\"}", true },
-                { "\"class\":\"storage\",", "{\"driver\":\"igb\"}", false },
-        };
-        struct pf pf = { .address = { 0, 0x3b, 0, 0 },
-                         .driver = "igb",
-                         .netdev = "eno1",
-                         .vendor = 0x8086,
-                         .device = 0x10c9,
-                         .class = 0x020000,
-                         .numa_node = 1 };
-
-        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
-                char text[512];
-
-                snprintf(text, sizeof(text),
-                         "{\"version\":1,\"pools\":{\"p\":{%s\"vfs\":1,\"functions\":[%s]}}}", i->class,
-                         i->selector);
-                _cleanup_(policy_freep) struct policy *p = policy_of(text);
-                if (policy_pool_of(p, &pf) != (i->selected ? 0 : -1))
-                        fail_msg("%s", text);
-        }
-}
-
-static void selects_by_class(void **state) {
-        static const struct {
-                uint32_t class;
-                int pool;
-        } table[] = {
-                { 0x020000, 0 }, { 0x028000, 0 }, { 0x02ffff, 0 }, { 0x010802, 1 },
-                { 0x010800, 1 }, { 0x010700, 2 }, { 0x120000, 2 }, { 0x030000, 2 },
-        };
-        _cleanup_(policy_freep) struct policy *p = policy_of(
-                        "{\"version\":1,\"pools\":{"
-                        "\"n\":{\"class\":\"network\",\"vfs\":1,\"functions\":[{\"address\":\"*\"}]},"
-                        "\"s\":{\"class\":\"storage\",\"vfs\":1,\"functions\":[{\"address\":\"*\"}]},"
-                        "\"any\":{\"vfs\":1,\"functions\":[{\"address\":\"*\"}]},"
-                        "\"never\":{\"vfs\":1,\"functions\":[{\"address\":\"*\"}]}}}");
-
-        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
-                struct pf pf = { .class = i->class };
-
-                assert_int_equal(policy_pool_of(p, &pf), i->pool);
-        }
-}
-
 static void finds(void **state) {
         _cleanup_(policy_freep) struct policy *p = policy_of(full);
         const struct tenant *red = policy_find_tenant(p, "red");
@@ -323,23 +270,128 @@ static void knows_users(void **state) {
         assert_true(tenant_has_user(red, 9, NULL, 0));
 }
 
-static void names_classes(void **state) {
-        assert_string_equal(pool_class_to_string(POOL_CLASS_ANY), "any");
-        assert_string_equal(pool_class_to_string(POOL_CLASS_NETWORK), "network");
-        assert_string_equal(pool_class_to_string(POOL_CLASS_STORAGE), "storage");
-        assert_string_equal(pool_class_to_string(_POOL_CLASS_MAX), "unknown");
+/* What a tenant says goes before "defaults", which may come in a later file. */
+static void limits_of_tenants(void **state) {
+        static const struct {
+                const char *tenant;
+                uint64_t memlock;
+                uint32_t quota;
+                uint64_t max_lease;
+        } table[] = {
+                { "\"memlock\":1,\"quota\":0,\"max_lease\":7", 1, 0, 7 },
+                { "", 4096, 5, 7ULL * 86400 },
+                { "\"max_lease\":\"30s\"", 4096, 5, 30 },
+                { "\"max_lease\":\"15m\"", 4096, 5, 900 },
+                { "\"max_lease\":\"12h\"", 4096, 5, 43200 },
+                { "\"max_lease\":\"3650d\",\"quota\":9", 4096, 9, 315360000 },
+        };
+        static const char defaults[] =
+                        "{\"version\":1,\"defaults\":{\"memlock\":\"4K\",\"quota\":5,\"max_lease\":\"7d\"}}";
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                char text[256];
+
+                snprintf(text, sizeof(text), "{\"version\":1,\"tenants\":{\"red\":{%s}}}", i->tenant);
+                const struct policy_source sources[] = { { "a", text, strlen(text) }, SOURCE("b", defaults) };
+                struct policy_errors errors = { 0 };
+                _cleanup_(policy_freep) struct policy *p = NULL;
+
+                assert_int_equal(policy_parse(sources, 2, &p, &errors), 0);
+                assert_true(p->tenants[0].memlock == i->memlock);
+                assert_true(p->tenants[0].quota == i->quota);
+                assert_true(p->tenants[0].max_lease == i->max_lease);
+        }
+}
+
+/* 256 pools that name their functions, 2,000 tenants with 16 grants, each with a MAC range of its own. With
+ * twice, the last range is the first one's. */
+static char *many(bool twice) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        fprintf(f, "{\"version\":1,\"pools\":{");
+        for (unsigned i = 0; i < 256; i++)
+                fprintf(f,
+                        "%s\"p%u\":{\"vfs\":1,\"functions\":[{\"address\":\"0000:%02x:00.0\"},{\"slot\":\"1\",\"netdev\":\"e%u\"}]}",
+                        i ? "," : "", i, i, i);
+        fprintf(f, "},\"tenants\":{");
+        for (unsigned i = 0; i < 2000; i++) {
+                fprintf(f, "%s\"t%u\":{\"pools\":{", i ? "," : "", i);
+                for (unsigned j = 0; j < 16; j++) {
+                        unsigned n = i * 16 + j;
+
+                        if (twice && n == 2000 * 16 - 1)
+                                n = 0;
+                        fprintf(f, "%s\"p%u\":{\"quota\":1,\"macs\":\"02:%02x:%02x:%02x:00:00/32\"}",
+                                j ? "," : "", j, n >> 16 & 255U, n >> 8 & 255U, n & 255U);
+                }
+                fprintf(f, "}}");
+        }
+        fprintf(f, "}}");
+        fclose(f);
+        return text;
+}
+
+static void takes_no_time_for_many(void **state) {
+        _cleanup_free_ char *text = many(false);
+        _cleanup_(policy_freep) struct policy *p = policy_of(text);
+
+        assert_int_equal(p->n_pools, 256);
+        assert_int_equal(p->n_tenants, 2000);
+        assert_int_equal(policy_find_tenant(p, "t1999")->n_grants, 16);
+        assert_int_equal(policy_find_pool(p, "p255"), 255);
+}
+
+static void misses_no_overlap(void **state) {
+        _cleanup_free_ char *text = many(true);
+        const struct policy_source source = { "a", text, strlen(text) };
+        _cleanup_(policy_errors_done) struct policy_errors errors = { 0 };
+        struct policy *p = NULL;
+
+        assert_int_equal(policy_parse(&source, 1, &p, &errors), -EINVAL);
+        assert_int_equal(errors.n, 1);
+        assert_string_equal(errors.items[0].path, "/tenants/t1999/pools/p15/macs");
+}
+
+/* The pools and the defaults of a file that cannot be read are not known. */
+static void blames_no_tenant_for_a_broken_file(void **state) {
+        static const struct policy_source sources[] = {
+                SOURCE("a",
+                       "{\"version\":1,\"pools\":{\"net\":{\"vfs\":1,\"functions\":[{\"driver\":\"x\"}]}},"
+                       "\"tenants\":{\"red\":{\"pools\":{\"net\":{\"vlan_qos\":1},\"lan\":{}}}}}"),
+                SOURCE("b", "{"),
+        };
+        _cleanup_(policy_errors_done) struct policy_errors errors = { 0 };
+        struct policy *p = NULL;
+
+        assert_int_equal(policy_parse(sources, 2, &p, &errors), -EINVAL);
+        assert_int_equal(errors.n, 1);
+        assert_string_equal(errors.items[0].file, "b");
+}
+
+static void frees_nothing(void **state) {
         assert_null(policy_free(NULL));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(parses_pools),      cmocka_unit_test(parses_tenants),
-                cmocka_unit_test(parses_faults),     cmocka_unit_test(merges),
-                cmocka_unit_test(errors_are_sorted), cmocka_unit_test(takes_text_without_end),
-                cmocka_unit_test(limits_the_size),   cmocka_unit_test(limits_the_errors),
-                cmocka_unit_test(selects),           cmocka_unit_test(parses_many_tenants),
-                cmocka_unit_test(selects_by_class),  cmocka_unit_test(finds),
-                cmocka_unit_test(knows_users),       cmocka_unit_test(names_classes),
+                cmocka_unit_test(parses_pools),
+                cmocka_unit_test(parses_tenants),
+                cmocka_unit_test(parses_faults),
+                cmocka_unit_test(merges),
+                cmocka_unit_test(errors_are_sorted),
+                cmocka_unit_test(takes_text_without_end),
+                cmocka_unit_test(limits_the_size),
+                cmocka_unit_test(limits_the_errors),
+                cmocka_unit_test(parses_many_tenants),
+                cmocka_unit_test(finds),
+                cmocka_unit_test(knows_users),
+                cmocka_unit_test(limits_of_tenants),
+                cmocka_unit_test(takes_no_time_for_many),
+                cmocka_unit_test(misses_no_overlap),
+                cmocka_unit_test(blames_no_tenant_for_a_broken_file),
+                cmocka_unit_test(frees_nothing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,9 @@
 
 #include "common/macro.h"
 #include "common/root.h"
+#include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
+#include "daemon/worker-path.h"
 #include "tests/unit/faketree.h"
 #include "tests/unit/test.h"
 
@@ -82,6 +84,9 @@ static void test_targets(void **state) {
                 { WORKER_CONFIG, VF_A, 0 },
                 { WORKER_CONFIG, PF_B, 0 },
                 { WORKER_CONFIG, "0000:09:00.0", -ENODEV },
+                { WORKER_IDENTIFY, VF_A, 0 },
+                { WORKER_IDENTIFY, PF_B, 0 },
+                { WORKER_IDENTIFY, "0000:09:00.0", -ENODEV },
         };
         struct faketree *t = *state;
 
@@ -141,10 +146,13 @@ static void test_arguments(void **state) {
                 { WORKER_BIND, { 0 }, "vfio-pci", 0 },
                 { WORKER_BIND, { 0 }, "mlx5_vfio_pci", 0 },
                 { WORKER_BIND, { 0 }, "igbvf", -EPERM },
-                { WORKER_BIND, { 0 }, "", -EPERM },
+                { WORKER_BIND, { 0 }, "xe-vfio-pci", 0 },
+                { WORKER_BIND, { 0 }, "", 0 },
+                { WORKER_BIND, { 2048 }, "", 0 },
+                { WORKER_BIND, { 2049 }, "", -EINVAL },
                 { WORKER_BIND, { 0 }, "../vfio-pci", -EPERM },
                 { WORKER_RENEW, { 0 }, "vfio-pci", 0 },
-                { WORKER_RENEW, { 0 }, "", -EPERM },
+                { WORKER_RENEW, { 0 }, "", -EPERM }, /* nothing is bound */
                 { WORKER_GROUP_TYPE, { 0 }, "DMA", 0 },
                 { WORKER_GROUP_TYPE, { 0 }, "identity", -EPERM },
                 { WORKER_FENCE, { BACKEND_GROUP }, "", 0 },
@@ -252,6 +260,118 @@ static void test_operations(void **state) {
         assert_int_equal(p.reason, REASON_NO_FD_HANDOFF);
 }
 
+static void test_identify(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_IDENTIFY, PF_B);
+        struct pf pf = { .link_mbps = 7 };
+        char config[256] = { 0 };
+
+        struct worker_reply p = operate(t, &q);
+        assert_int_equal(p.error, -ENODEV); /* it has no configuration space */
+        worker_identity_take(&p, &pf);
+        assert_false(pf.identified);
+        assert_int_equal(pf.link_mbps, 7);
+        faketree_write_bytes(t, fake_device(PF_B, "config"), config, sizeof(config));
+        faketree_write_bytes(t, fake_device(PF_B, "vpd"), "\x90\x05\x00SN\x02XY\x78", 9);
+        faketree_write(t, fake_device(PF_B, "sriov_vf_total_msix"), "64\n");
+        p = operate(t, &q);
+        assert_int_equal(p.error, 0);
+        worker_identity_take(&p, &pf);
+        assert_true(pf.identified);
+        assert_string_equal(pf.serial, "XY");
+        assert_string_equal(pf.dsn, "");
+        assert_int_equal(pf.vf_total_msix, 64);
+        assert_int_equal(pf.link_mbps, 0);
+        memset(p.data, 'x', sizeof(p.data)); /* no end in it */
+        worker_identity_take(&p, &pf);
+        assert_int_equal(strlen(pf.serial), SERIAL_MAX - 1);
+}
+
+#define WHOLE "0000:02:00.0"
+
+static int check_whole(struct faketree *t, enum worker_op_code op, const char *address) {
+        struct worker_request q = ask(op, address);
+
+        q.value[0] = op == WORKER_FENCE ? BACKEND_GROUP : 0;
+        q.value[3] = WORKER_WHOLE;
+        strcpy(q.text, op == WORKER_GROUP_TYPE ? "DMA" : "");
+        return check(t, &q);
+}
+
+static void test_whole(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_BIND, WHOLE);
+
+        faketree_function(t, WHOLE, 0x010802, "nvme");
+        faketree_function(t, "0000:02:00.1", 0x060400, "pcieport");
+        assert_int_equal(check(t, &q), -EPERM);                        /* it does not say so */
+        assert_int_equal(check_whole(t, WORKER_BIND, WHOLE), -ENOENT); /* whether it is needed is unknown */
+        faketree_host(t);
+        assert_int_equal(check_whole(t, WORKER_BIND, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_UNBIND, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_GROUP_TYPE, WHOLE), -EPERM); /* the host's driver has it */
+        assert_int_equal(check_whole(t, WORKER_FENCE, WHOLE), -EPERM);
+        assert_int_equal(check_whole(t, WORKER_REVOKE, WHOLE), -EPERM);
+        assert_int_equal(check_whole(t, WORKER_BIND, "0000:02:00.1"), -EPERM); /* a bridge */
+        assert_int_equal(check_whole(t, WORKER_BIND, "0000:02:00.2"), -ENODEV);
+        assert_int_equal(check_whole(t, WORKER_BIND, VF_A), -EPERM);
+        assert_int_equal(check_whole(t, WORKER_BIND, PF_A), -EPERM); /* it has VFs */
+        assert_int_equal(check_whole(t, WORKER_NUMVFS, WHOLE), -EPERM);
+        q.value[3] = WORKER_WHOLE;
+        q.value[0] = 4;
+        assert_int_equal(check(t, &q), -EINVAL); /* vectors are for VFs */
+
+        faketree_write(t, fake_device(WHOLE, "boot_vga"), "1\n");
+        assert_int_equal(check_whole(t, WORKER_BIND, WHOLE), -EPERM);
+        assert_int_equal(check_whole(t, WORKER_UNBIND, WHOLE), -EPERM);
+        faketree_remove(t, fake_device(WHOLE, "boot_vga"));
+        faketree_remove(t, fake_device(WHOLE, "driver"));
+        assert_int_equal(check_whole(t, WORKER_GROUP_TYPE, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_FENCE, WHOLE), -EPERM);
+        faketree_link(t, "../../../../bus/pci/drivers/vfio-pci", fake_device(WHOLE, "driver"));
+        assert_int_equal(check_whole(t, WORKER_FENCE, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_RENEW, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_CUT_OFF, WHOLE), 0);
+        assert_int_equal(check_whole(t, WORKER_ATTRIBUTES, WHOLE), -EPERM);
+        assert_int_equal(check_op(t, WORKER_FENCE, WHOLE), -EPERM);
+}
+
+static void test_subject_of_whole(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_UNBIND, WHOLE);
+        struct worker_subject s;
+        const char *why;
+
+        faketree_function(t, WHOLE, 0x010802, "nvme");
+        faketree_host(t);
+        q.value[3] = WORKER_WHOLE;
+        assert_int_equal(worker_check(t->fd, &q, &s, &why), 0);
+        assert_ptr_equal(s.vf.pf, &s.pf);
+        assert_true(s.pf.whole);
+        assert_true(address_equal(s.vf.address, s.pf.address));
+        assert_string_equal(s.vf.driver, "nvme");
+        assert_true(s.vf.resettable);
+        assert_int_equal(s.vf.group, -1);
+}
+
+/* The path of a whole function begins with itself. */
+static void test_path_of_whole(void **state) {
+        struct path_hop hops[2] = { { .kind = HOP_ENDPOINT }, { .kind = HOP_ROOT_PORT } };
+        struct pf pf = { .whole = true };
+        struct vf vf = { .pf = &pf };
+        struct worker_reply p = { .value = { 0, 2 } };
+
+        assert_int_equal(address_parse(WHOLE, &pf.address), 0);
+        assert_int_equal(address_parse("0000:00:01.0", &hops[1].address), 0);
+        vf.address = hops[0].address = pf.address;
+        memcpy(p.data, hops, sizeof(hops));
+        worker_path_take_vf(&p, &vf);
+        assert_int_equal(vf.hop.kind, HOP_ENDPOINT);
+        assert_int_equal(pf.n_path, 2);
+        assert_true(address_equal(pf.path[0].address, pf.address));
+        assert_int_equal(pf.path[1].kind, HOP_ROOT_PORT);
+}
+
 static void test_config(void **state) {
         struct faketree *t = *state;
         struct worker_request q = ask(WORKER_CONFIG, VF_A);
@@ -321,8 +441,10 @@ static void test_memlock(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_targets),   TEST(test_links_must_agree), TEST(test_subject), TEST(test_arguments),
-                TEST(test_malformed), TEST(test_operations),       TEST(test_config),  TEST(test_memlock),
+                TEST(test_targets),   TEST(test_links_must_agree), TEST(test_subject),
+                TEST(test_arguments), TEST(test_malformed),        TEST(test_operations),
+                TEST(test_config),    TEST(test_memlock),          TEST(test_identify),
+                TEST(test_whole),     TEST(test_subject_of_whole), TEST(test_path_of_whole),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What a VF of a network function can be told: the attributes of IFLA_VFINFO_LIST (<linux/if_link.h>). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAC_STR_MAX  18
+#define VLAN_ID_MAX  4094U /* 802.1Q 9.6: 4095 is reserved; 0 is "untagged" */
+#define VLAN_QOS_MAX 7U
+
+struct mac {
+        uint8_t byte[6];
+};
+
+enum link_state { LINK_STATE_AUTO, LINK_STATE_ENABLE, LINK_STATE_DISABLE, _LINK_STATE_MAX };
+enum vlan_protocol { VLAN_8021Q, VLAN_8021AD, _VLAN_PROTOCOL_MAX };
+
+#define ATTR_MAC         0x01U
+#define ATTR_VLAN        0x02U /* id, priority and protocol go together */
+#define ATTR_MIN_TX      0x04U
+#define ATTR_MAX_TX      0x08U
+#define ATTR_SPOOF_CHECK 0x10U
+#define ATTR_TRUST       0x20U
+#define ATTR_LINK_STATE  0x40U
+
+struct vf_attributes {
+        uint32_t set; /* ATTR_…: the others keep the baseline of an unused VF */
+        struct mac mac;
+        uint16_t vlan; /* 0: untagged */
+        uint8_t vlan_qos;
+        uint8_t vlan_protocol;             /* enum vlan_protocol */
+        uint32_t min_tx_mbps, max_tx_mbps; /* Mbit/s; 0: none */
+        bool spoof_check, trust;
+        uint8_t link_state; /* enum link_state */
+};
+
+uint64_t mac_to_number(struct mac m);
+struct mac mac_from_number(uint64_t n); /* the lower 48 bits */
+
+/* "02:52:44:00:00:01", nothing else. 0 or -EINVAL. */
+int mac_parse(const char *s, struct mac *ret);
+const char *mac_format(struct mac m, char buf[MAC_STR_MAX]); /* lower case; returns buf */
+#define MAC_STR(m) mac_format((m), (char[MAC_STR_MAX]){ 0 })
+
+/* May be the address of one interface: not multicast, not all zeroes. */
+bool mac_is_unicast(struct mac m);
+
+const char *link_state_to_string(enum link_state s);       /* "auto", "enable", "disable" */
+enum link_state link_state_from_string(const char *s);     /* _LINK_STATE_MAX if unknown */
+const char *vlan_protocol_to_string(enum vlan_protocol p); /* "802.1Q", "802.1ad" */
+enum vlan_protocol vlan_protocol_from_string(const char *s);
+
+/* The name of one ATTR_… bit as it is in the policy: "mac", "vlan", "min_tx_mbps", … */
+const char *attribute_name(uint32_t bit);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Promises of VFs. */
+
+#include "daemon/reservation.h"
+#include "common/text.h"
+#include "daemon/store.h"
+#include "daemon/waiting.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+struct lease *reservation_find(struct manager *m, const char *tenant, const char *vm) {
+        for (size_t i = 0; i < m->n_promises; i++)
+                if (strcmp(m->promises[i]->tenant, tenant) == 0 && strcmp(m->promises[i]->vm, vm) == 0)
+                        return m->promises[i];
+        return NULL;
+}
+
+const struct lease *reservation_of(const struct manager *m, struct address vf) {
+        for (size_t i = 0; i < m->n_promises; i++)
+                for (size_t k = 0; k < m->promises[i]->n_vfs; k++)
+                        if (address_equal(m->promises[i]->vfs[k].address, vf))
+                                return m->promises[i];
+        return NULL;
+}
+
+static int add(struct manager *m, const struct lease *facts, struct lease **ret) {
+        struct lease **promises = reallocarray(m->promises, m->n_promises + 1, sizeof(*promises));
+        struct lease *l = malloc(sizeof(*l));
+
+        if (promises)
+                m->promises = promises;
+        if (!promises || !l) {
+                free(l);
+                return -ENOMEM;
+        }
+        *l = *facts;
+        l->hand_off = HAND_OFF_AUTO; /* nothing was handed over */
+        promises[m->n_promises++] = l;
+        if (ret)
+                *ret = l;
+        return 0;
+}
+
+static void forget(struct manager *m, struct lease *l) {
+        for (size_t i = 0; i < m->n_promises; i++)
+                if (m->promises[i] == l) {
+                        memmove(m->promises + i, m->promises + i + 1,
+                                (--m->n_promises - i) * sizeof(*m->promises));
+                        break;
+                }
+        free(l);
+}
+
+enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
+                             char *detail, size_t size) {
+        const struct world w = manager_world(m);
+        struct allocation choice = { 0 };
+        struct lease facts = { 0 }, *l;
+        struct timespec now;
+
+        if (reservation_find(m, r->tenant, r->vm)) {
+                snprintf(detail, size, "%s", r->vm);
+                return REASON_RESERVATION_EXISTS;
+        }
+        int no = allocate(&w, r, &choice, detail, size);
+        if (no != REASON_NONE)
+                return no > 0 ? (enum reason) no : REASON_LIMIT;
+        clock_gettime(CLOCK_REALTIME, &now);
+        facts.created_usec = (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+        facts.apart = choice.apart;
+        text_copy(facts.tenant, sizeof(facts.tenant), r->tenant);
+        text_copy(facts.vm, sizeof(facts.vm), r->vm);
+        text_copy(facts.group, sizeof(facts.group), r->group ? r->group : r->vm);
+        lease_set_vfs(&facts, r, &choice);
+        int e = store_reservation(m, &facts);
+        if (e >= 0)
+                e = add(m, &facts, &l);
+        if (e < 0) {
+                snprintf(detail, size, "%s", errno_text(e));
+                return REASON_STORE_FAILED;
+        }
+        log_with(LOG_INFO, (&(struct log_fields){ .tenant = l->tenant, .vm = l->vm }),
+                 "%zu VFs are reserved for %s/%s", l->n_vfs, l->tenant, l->vm);
+        *ret = l;
+        return REASON_NONE;
+}
+
+void reservation_keep(struct manager *m, const struct lease *l) {
+        struct lease *old = reservation_find(m, l->tenant, l->vm);
+        int e;
+
+        if (old) {
+                *old = *l;
+                old->hand_off = HAND_OFF_AUTO;
+                e = 0;
+        } else
+                e = add(m, l, NULL);
+        if (e >= 0)
+                e = store_reservation(m, l);
+        if (e < 0)
+                log_with(LOG_ERR, (&(struct log_fields){ .lease = l->id, .tenant = l->tenant, .vm = l->vm }),
+                         "the reservation for %s/%s could not be written down: %s", l->tenant, l->vm,
+                         errno_text(e));
+}
+
+int reservation_end(struct manager *m, struct lease *promise) {
+        int r = store_reservation_remove(m, promise);
+
+        if (r < 0)
+                return r;
+        log_with(LOG_INFO, (&(struct log_fields){ .tenant = promise->tenant, .vm = promise->vm }),
+                 "nothing is reserved for %s/%s any more", promise->tenant, promise->vm);
+        forget(m, promise);
+        waiting_soon(m);
+        return 0;
+}
+
+static int adopt(struct manager *m, const struct lease *promise) {
+        return add(m, promise, NULL);
+}
+
+int reservations_load(struct manager *m) {
+        return store_load_reservations(m, adopt);
+}
+
+void reservations_free(struct manager *m) {
+        for (size_t i = 0; i < m->n_promises; i++)
+                free(m->promises[i]);
+        free(m->promises);
+        m->promises = NULL;
+        m->n_promises = 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Reservations: VFs that are promised to a VM, ahead of its start or over its restarts. One for each VM of a
+ * tenant, kept over reboots. To the rules a promise is a lease without an owner. */
+
+#include "daemon/manager.h"
+
+struct lease *reservation_find(struct manager *m, const char *tenant, const char *vm); /* NULL if none */
+
+/* The promise that an address belongs to, NULL if none. O(promised VFs). */
+const struct lease *reservation_of(const struct manager *m, struct address vf);
+
+/* Chooses VFs as a request would get them and promises them. REASON_NONE and *ret, or why not. */
+enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
+                             char *detail, size_t size);
+
+/* What a lease has is promised to its VM from now on. Failure to write it down is logged. */
+void reservation_keep(struct manager *m, const struct lease *l);
+
+/* 0 or -errno: it is still there. */
+int reservation_end(struct manager *m, struct lease *promise);
+
+int reservations_load(struct manager *m);
+void reservations_free(struct manager *m);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a tenant may have of a pool, rule by rule. */
+
+#include "policy/explain.h"
+#include "common/macro.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct writer {
+        struct explanations *e;
+        bool no_memory;
+};
+
+/* One line; the next say() fills its value and why. */
+static void say(struct writer *w, const char *rule, const char *value, const char *format, ...)
+                __attribute__((format(printf, 4, 5)));
+
+static void say(struct writer *w, const char *rule, const char *value, const char *format, ...) {
+        struct explanation *items = reallocarray(w->e->items, w->e->n + 1, sizeof(*items));
+        char why[400];
+        va_list ap;
+
+        if (!items) {
+                w->no_memory = true;
+                return;
+        }
+        va_start(ap, format);
+        vsnprintf(why, sizeof(why), format, ap);
+        va_end(ap);
+        w->e->items = items;
+        items[w->e->n] = (struct explanation){ strdup(rule), strdup(value), strdup(why) };
+        w->no_memory = w->no_memory || !items[w->e->n].rule || !items[w->e->n].value || !items[w->e->n].why;
+        w->e->n++;
+}
+
+static const char *number(char buf[32], uint64_t n, const char *unit) {
+        size_t length = strlen(unit) - (n == 1 && strcmp(unit, "VFs") == 0);
+
+        snprintf(buf, 32, "%llu %.*s", (unsigned long long) n, (int) length, unit);
+        return buf;
+}
+#define NUMBER(n, unit) number((char[32]){ 0 }, (n), (unit))
+
+/* In the largest unit that it is a whole number of. */
+static const char *duration(char buf[32], uint64_t seconds) {
+        return seconds % 86400 == 0  ? number(buf, seconds / 86400, "d")
+               : seconds % 3600 == 0 ? number(buf, seconds / 3600, "h")
+               : seconds % 60 == 0   ? number(buf, seconds / 60, "min")
+                                     : number(buf, seconds, "s");
+}
+
+struct usage {
+        size_t pool, total;     /* VFs of the tenant */
+        size_t pfs, vfs, ready; /* of the pool */
+};
+
+static void count_held(const struct lease *l, const struct tenant *t, const char *pool, size_t *in_pool,
+                       size_t *total) {
+        for (size_t k = 0; strcmp(l->tenant, t->name) == 0 && k < l->n_vfs; k++) {
+                ++*total;
+                *in_pool += strcmp(l->pools[l->vfs[k].pool], pool) == 0;
+        }
+}
+
+static bool has_lease(const struct world *w, const struct lease *promise) {
+        for (size_t i = 0; i < w->n_leases; i++)
+                if (strcmp(w->leases[i]->tenant, promise->tenant) == 0 &&
+                    strcmp(w->leases[i]->vm, promise->vm) == 0)
+                        return true;
+        return false;
+}
+
+static void count(const struct world *w, const struct tenant *t, size_t pool, struct usage *u) {
+        const char *name = w->policy->pools[pool].name;
+
+        for (size_t i = 0; i < w->n_leases; i++)
+                count_held(w->leases[i], t, name, &u->pool, &u->total);
+        for (size_t i = 0; i < w->n_promises; i++) /* a VM that runs has what it was promised */
+                if (!has_lease(w, w->promises[i]))
+                        count_held(w->promises[i], t, name, &u->pool, &u->total);
+        for (size_t i = 0; i < w->inventory->n_pfs; i++) {
+                const struct pf *pf = w->inventory->pfs[i];
+
+                if (pf->pool != (int) pool)
+                        continue;
+                u->pfs++;
+                u->vfs += pf->n_vfs;
+                for (size_t k = 0; k < pf->n_vfs; k++)
+                        u->ready += pf->vfs[k]->state == VF_READY;
+        }
+}
+
+static void explain_quotas(struct writer *w, const struct world *world, const struct tenant *t,
+                           const struct grant *g) {
+        struct usage u = { 0 };
+
+        if (world->inventory)
+                count(world, t, g->pool, &u);
+        if (world->inventory)
+                say(w, "quota", NUMBER(g->quota, "VFs"),
+                    "of this pool at the same time; in use or reserved %zu, so %zu more", u.pool,
+                    g->quota > u.pool ? g->quota - u.pool : 0);
+        else
+                say(w, "quota", NUMBER(g->quota, "VFs"), "of this pool at the same time");
+        if (t->quota != QUOTA_NONE && world->inventory)
+                say(w, "total quota", NUMBER(t->quota, "VFs"),
+                    "of all pools together; in use or reserved %zu, so %zu more", u.total,
+                    t->quota > u.total ? t->quota - u.total : 0);
+        else if (t->quota != QUOTA_NONE)
+                say(w, "total quota", NUMBER(t->quota, "VFs"), "of all pools together");
+        if (g->pf_share > 0)
+                say(w, "pf_share", NUMBER(g->pf_share, "%"),
+                    "of the VFs of each PF at most, but at least one");
+        if (world->inventory)
+                say(w, "pool", NUMBER(u.vfs, "VFs"),
+                    "on %zu PF%s, %zu of them ready now; who is served first gets them", u.pfs,
+                    u.pfs == 1 ? "" : "s", u.ready);
+}
+
+static void explain_lease(struct writer *w, const struct tenant *t) {
+        if (t->max_lease > 0)
+                say(w, "max_lease", duration((char[32]){ 0 }, t->max_lease),
+                    "a lease ends then unless it is renewed; a renewal gives the same time again");
+        else
+                say(w, "max_lease", "none", "a lease lasts until it is released, or until its process ends");
+        if (t->memlock > 0)
+                say(w, "memlock", SIZE_STR(t->memlock), "the memory that one VM may lock, devices included");
+        else
+                say(w, "memlock", "none", "the process keeps the limit that it has (RLIMIT_MEMLOCK)");
+}
+
+static void explain_placement(struct writer *w, const struct pool *p) {
+        static const char *const placements[_PLACEMENT_MAX] = {
+                "one PF is filled before the next", "the PF with the fewest VFs in use comes first",
+                "the PF with the smallest share of its VFs or bandwidth in use comes first"
+        };
+        char accept[256] = "";
+        size_t at = 0;
+
+        say(w, "placement", placement_to_string(p->placement), "%s", placements[p->placement]);
+        say(w, "numa", numa_rule_to_string(p->numa),
+            p->numa == NUMA_REQUIRE ? "a request must name the node of its VM, and gets VFs of that node only"
+                                    : "PFs on the node of the VM come first, if the request names it");
+        if (p->apart)
+                say(w, "anti_affinity", "true",
+                    "VFs of one VM, or of one group of VMs, are on different PFs");
+        for (unsigned i = 0; i < _FINDING_MAX; i++)
+                if (p->accept & FINDING_BIT(i) && at < sizeof(accept))
+                        at += (size_t) snprintf(accept + at, sizeof(accept) - at, "%s%s", at ? ", " : "",
+                                                finding_name((enum finding_code) i));
+        if (accept[0])
+                say(w, "accept", accept, "VFs are leased although these stand against their isolation");
+}
+
+static void explain_vlans(struct writer *w, const struct grant *g) {
+        char list[200] = "";
+        size_t at = 0;
+
+        for (size_t i = 0; i < g->n_vlans && at + 16 < sizeof(list); i++)
+                at += (size_t) (g->vlans[i].first == g->vlans[i].last
+                                                ? snprintf(list + at, sizeof(list) - at, "%s%u",
+                                                           i ? ", " : "", g->vlans[i].first)
+                                                : snprintf(list + at, sizeof(list) - at, "%s%u-%u",
+                                                           i ? ", " : "", g->vlans[i].first,
+                                                           g->vlans[i].last));
+        if (g->n_vlans == 0)
+                say(w, "vlans", "none", "VFs are untagged, there is nothing to choose");
+        else
+                say(w, "vlans", list, "may be chosen; a request that names none gets %u", g->vlans[0].first);
+}
+
+static void explain_network(struct writer *w, const struct grant *g) {
+        const struct vf_attributes *a = &g->attributes;
+        char text[64];
+
+        explain_vlans(w, g);
+        for (size_t i = 0; i < g->n_macs; i++) {
+                snprintf(text, sizeof(text), "%s/%u", MAC_STR(mac_from_number(g->macs[i].base)),
+                         g->macs[i].prefix);
+                say(w, "macs", text,
+                    "a VF gets the lowest that nobody has, or the one that the request names");
+        }
+        if (g->n_macs == 0)
+                say(w, "macs", "none", "the policy gives no MACs; none can be chosen");
+        if (a->set & ATTR_MIN_TX)
+                say(w, "min_tx_mbps", NUMBER(a->min_tx_mbps, "Mbit/s"),
+                    "guaranteed to each VF; a request may ask for less. Guarantees of one PF stay under its speed");
+        if (a->set & ATTR_MAX_TX)
+                say(w, "max_tx_mbps", NUMBER(a->max_tx_mbps, "Mbit/s"),
+                    "the limit of each VF; a request may ask for less");
+        if (a->set & ATTR_SPOOF_CHECK)
+                say(w, "spoof_check", a->spoof_check ? "true" : "false", "%s",
+                    a->spoof_check ? "packets with another source MAC or VLAN are dropped"
+                                   : "the VM may send with any source MAC");
+        if (a->set & ATTR_TRUST)
+                say(w, "trust", a->trust ? "true" : "false", "%s",
+                    a->trust ? "the VM may change its MAC and receive what is not for it"
+                             : "the VM may not change its MAC or receive what is not for it");
+        if (a->set & ATTR_LINK_STATE)
+                say(w, "link_state", link_state_to_string((enum link_state) a->link_state),
+                    "what the VF sees of the PF's link");
+}
+
+static int name_id(const struct principal *p, size_t n, char *buf, size_t size) {
+        size_t at = 0;
+
+        for (size_t i = 0; i < n && at < size; i++)
+                at += (size_t) (p[i].name ? snprintf(buf + at, size - at, "%s%s", at ? ", " : "", p[i].name)
+                                          : snprintf(buf + at, size - at, "%s%u", at ? ", " : "", p[i].id));
+        return at > 0;
+}
+
+int explain(const struct world *world, const char *tenant, const char *pool, struct explanations *ret) {
+        const struct tenant *t = policy_find_tenant(world->policy, tenant);
+        int index = policy_find_pool(world->policy, pool);
+        const struct grant *g = t && index >= 0 ? tenant_find_grant(t, (size_t) index) : NULL;
+        struct writer w = { .e = ret };
+        char names[256];
+
+        *ret = (struct explanations){ 0 };
+        if (!t)
+                return REASON_NO_SUCH_TENANT;
+        if (!g)
+                return REASON_NO_SUCH_POOL;
+        const struct pool *p = &world->policy->pools[index];
+        if (name_id(t->users, t->n_users, names, sizeof(names)))
+                say(&w, "users", names, "may ask for this tenant, as may root and the group vfctl");
+        if (name_id(t->groups, t->n_groups, names, sizeof(names)))
+                say(&w, "groups", names, "their members may ask for this tenant");
+        explain_quotas(&w, world, t, g);
+        explain_lease(&w, t);
+        explain_placement(&w, p);
+        if (p->assign == ASSIGN_FUNCTION)
+                say(&w, "assign", "function", "whole functions are handed out, not VFs");
+        else if (p->class != POOL_CLASS_STORAGE)
+                explain_network(&w, g);
+        if (w.no_memory) {
+                explanations_done(ret);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void explanations_done(struct explanations *e) {
+        for (size_t i = 0; i < e->n; i++) {
+                free(e->items[i].rule);
+                free(e->items[i].value);
+                free(e->items[i].why);
+        }
+        free(e->items);
+        *e = (struct explanations){ 0 };
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What only rtnetlink tells about network interfaces (libnl). Of the running system's network namespace: ask
+ * root_is_host() first. These wait for the lock of all network interfaces. */
+
+#include "common/attributes.h"
+
+/* The address that the card was made with, whatever it has now. -ENODATA if its driver does not tell. */
+int netlink_permanent_address(int ifindex, struct mac *ret);
+
+/* Interfaces that a default route of any table goes through, next hops beyond the first included. The
+ * caller's: free(). */
+int netlink_default_routes(int **ret, size_t *ret_n);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* IFLA_VFINFO_LIST of an RTM_NEWLINK message. The kernel closes the list with a length of 16 bits and no
+ * check (net/core/rtnetlink.c:rtnl_fill_vf), so a long one comes out short: IFLA_NUM_VF tells. */
+
+#include "sriov/netvf.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+
+/* A payload of at least size bytes, or NULL. */
+static const void *payload(struct nlattr *a, size_t size) {
+        return a && nla_len(a) >= (int) size ? nla_data(a) : NULL;
+}
+
+static void take_vlan(struct nlattr *list, struct nlattr *plain, struct vf_attributes *ret) {
+        struct nlattr *first = list && nla_len(list) >= NLA_HDRLEN ? nla_data(list) : NULL;
+        const struct ifla_vf_vlan_info *info =
+                        first && nla_ok(first, nla_len(list)) && nla_type(first) == IFLA_VF_VLAN_INFO
+                                        ? payload(first, sizeof(*info))
+                                        : NULL;
+        const struct ifla_vf_vlan *vlan = payload(plain, sizeof(*vlan));
+
+        if (!info && !vlan)
+                return;
+        ret->set |= ATTR_VLAN;
+        ret->vlan = (uint16_t) (info ? info->vlan : vlan->vlan);
+        ret->vlan_qos = (uint8_t) (info ? info->qos : vlan->qos);
+        /* ETH_P_8021AD, big endian */
+        ret->vlan_protocol = info && info->vlan && info->vlan_proto == __builtin_bswap16(0x88a8) ? VLAN_8021AD
+                                                                                                 : VLAN_8021Q;
+}
+
+static void take(struct nlattr *tb[], struct vf_attributes *ret) {
+        const struct ifla_vf_mac *mac = payload(tb[IFLA_VF_MAC], sizeof(*mac));
+        const struct ifla_vf_rate *rate = payload(tb[IFLA_VF_RATE], sizeof(*rate));
+        const struct ifla_vf_spoofchk *spoof = payload(tb[IFLA_VF_SPOOFCHK], sizeof(*spoof));
+        const struct ifla_vf_trust *trust = payload(tb[IFLA_VF_TRUST], sizeof(*trust));
+        const struct ifla_vf_link_state *link = payload(tb[IFLA_VF_LINK_STATE], sizeof(*link));
+
+        *ret = (struct vf_attributes){ .set = ATTR_MAC };
+        memcpy(ret->mac.byte, mac->mac, sizeof(ret->mac.byte));
+        take_vlan(tb[IFLA_VF_VLAN_LIST], tb[IFLA_VF_VLAN], ret);
+        if (rate) {
+                ret->set |= ATTR_MIN_TX | ATTR_MAX_TX;
+                ret->min_tx_mbps = rate->min_tx_rate;
+                ret->max_tx_mbps = rate->max_tx_rate;
+        }
+        if (spoof && spoof->setting <= 1) { /* -1: the driver does not report it */
+                ret->set |= ATTR_SPOOF_CHECK;
+                ret->spoof_check = spoof->setting;
+        }
+        if (trust && trust->setting <= 1) {
+                ret->set |= ATTR_TRUST;
+                ret->trust = trust->setting;
+        }
+        if (link && link->link_state < _LINK_STATE_MAX) {
+                ret->set |= ATTR_LINK_STATE;
+                ret->link_state = (uint8_t) link->link_state;
+        }
+}
+
+int netvf_parse(const void *data, size_t size, unsigned index, struct vf_attributes *ret) {
+        const size_t head = NLMSG_ALIGN(sizeof(struct ifinfomsg));
+        struct nlattr *tb[IFLA_VF_MAX + 1], *list, *num, *i;
+        unsigned seen = 0;
+        int left;
+
+        if (size < head)
+                return -EBADMSG;
+        struct nlattr *attrs = (struct nlattr *) (void *) ((char *) (uintptr_t) data + head);
+        list = nla_find(attrs, (int) (size - head), IFLA_VFINFO_LIST);
+        num = nla_find(attrs, (int) (size - head), IFLA_NUM_VF);
+        if (!num || nla_len(num) < (int) sizeof(uint32_t))
+                return -EBADMSG;
+        for (i = list ? nla_data(list) : NULL, left = list ? nla_len(list) : 0; i && nla_ok(i, left);
+             i = nla_next(i, &left)) {
+                if (nla_type(i) != IFLA_VF_INFO || nla_parse_nested(tb, IFLA_VF_MAX, i, NULL) < 0)
+                        continue;
+                const struct ifla_vf_mac *mac = payload(tb[IFLA_VF_MAC], sizeof(*mac));
+                if (!mac)
+                        continue;
+                seen++;
+                if (mac->vf != index)
+                        continue;
+                take(tb, ret);
+                return 0;
+        }
+        return seen < nla_get_u32(num) ? -EMSGSIZE : -ENOENT;
+}

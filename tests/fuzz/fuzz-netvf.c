@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The kernel's list of VFs: whatever is found is within what a VF can be told. */
+
+#include "sriov/netvf.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        void *copy = malloc(size + 1); /* aligned, as a received message is */
+
+        if (!copy)
+                return 0;
+        memcpy(copy, data, size);
+        for (unsigned i = 0; i < 4; i++) {
+                struct vf_attributes a;
+
+                if (netvf_parse(copy, size, i, &a) != 0)
+                        continue;
+                REQUIRE(a.set & ATTR_MAC);
+                REQUIRE(a.vlan_protocol < _VLAN_PROTOCOL_MAX && a.link_state < _LINK_STATE_MAX);
+        }
+        free(copy);
+        return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Vital Product Data and capability lists: a card's bytes. */
+
+#include "sriov/capability.h"
+#include "sriov/vpd.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <string.h>
+
+static void check_vpd(const uint8_t *data, size_t size) {
+        char serial[SERIAL_MAX], shorter[SERIAL_MAX];
+        enum vpd_result r = vpd_find_serial(data, size, serial);
+
+        REQUIRE(memchr(serial, '\0', sizeof(serial)));
+        REQUIRE((r == VPD_FOUND) == (serial[0] != '\0'));
+        for (const char *c = serial; *c; c++)
+                REQUIRE(*c >= ' ' && *c <= '~');
+        REQUIRE(serial[0] != ' ');
+        /* what fewer bytes decide is decided: more do not change it */
+        enum vpd_result s = vpd_find_serial(data, size / 2, shorter);
+        REQUIRE(s == VPD_MORE || (s == r && strcmp(serial, shorter) == 0));
+}
+
+static void check_capabilities(const uint8_t *data, size_t size) {
+        char dsn[24];
+
+        REQUIRE(capability_msix_vectors(data, size) <= 2048);
+        for (unsigned id = 0; id < 32; id++) {
+                size_t at = capability_find(data, size, (uint8_t) id);
+
+                REQUIRE(at == 0 || (at >= 0x40 && at + 4 <= size && at < 256 && data[at] == id));
+                at = capability_find_extended(data, size, (uint16_t) id);
+                REQUIRE(at == 0 || (at >= 256 && at + 4 <= size));
+        }
+        capability_serial_number(data, size, dsn);
+        REQUIRE(strlen(dsn) == 0 || strlen(dsn) == 23);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        check_vpd(data, size);
+        check_capabilities(data, size);
+        return 0;
+}

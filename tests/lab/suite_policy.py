@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Policy, plan and placement on a real kernel: whole functions, attributes, several pools, the line, growth, draining."""
+import json
+import os
+import subprocess
+import time
+
+import lab
+from lab import EBUSY, RED, SYS, VM, listing, run, vf, vfctl, wait_for
+
+NET, CARD, DISK = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
+POLICY = {
+    "version": 1,
+    "pools": {
+        "card": {"class": "network", "functions": [{"address": CARD}], "assign": "function"},
+        "net": {"class": "network", "functions": [{"driver": "igb"}], "vfs": "50%"},
+        "disk": {"class": "storage", "functions": [{"driver": "nvme"}], "vfs": 4},
+    },
+    "defaults": {"memlock": "256M", "pools": {"net": {"spoof_check": True}}},
+    "tenants": {
+        "red": {"users": ["red"], "quota": 6, "max_lease": "1h",
+                "pools": {"net": {"quota": 4, "vlans": [100, "200-299"], "macs": "02:52:44:00:00:00/40"},
+                          "disk": {"quota": 2}, "card": {"quota": 1}}},
+        "blue": {"users": ["blue"], "pools": {"net": {"quota": 4}}},
+    },
+}
+
+
+def pf(address):
+    return next(p for p in listing("pfs") if p["address"] == address)
+
+
+def netdev(address):
+    return os.listdir(f"{SYS}/{address}/net")[0]
+
+
+def told(index):
+    """What the kernel says that a VF of NET was told."""
+    link = json.loads(run("ip", "-j", "link", "show", "dev", netdev(NET)).stdout)[0]
+    return next(v for v in link["vfinfo_list"] if v["vf"] == index)
+
+
+def acquire(*argv):
+    return json.loads(vfctl("acquire", "--tenant", "red", "--user", "red", *argv, "--json").stdout)["lease"]
+
+
+def release(lease):
+    vfctl("release", lease["id"])
+    wait_for(lambda: all(vf(a)["state"] == "ready" for a in lease["vfs"]), 30, "back")
+
+
+def test_start():
+    lab.start(POLICY)
+    wait_for(lambda: [v["state"] for v in listing("vfs") if v["pool"] in ("net", "disk")] == ["ready"] * 7, 120, "ready")
+    assert pf(NET)["num_vfs"] == 3, "half of 7, rounded down"
+    assert pf(NET)["mac"] == run("cat", f"{SYS}/{NET}/net/{netdev(NET)}/address").stdout.strip(), pf(NET)
+
+
+def test_function_that_the_host_uses_is_not_taken():
+    """The card carries the default route: not even --destructive takes it."""
+    device = netdev(CARD)
+    run("ip", "link", "set", device, "up")
+    run("ip", "route", "add", "default", "dev", device)
+    try:
+        r = vfctl("plan", check=False)
+        assert r.returncode == 2 and CARD in r.stdout, r.stdout
+        assert os.path.basename(os.readlink(f"{SYS}/{CARD}/driver")) == "igb", "taken without being asked"
+        r = vfctl("apply", "--destructive", check=False)
+        assert "the host itself uses this function" in r.stdout, r.stdout
+        assert os.path.basename(os.readlink(f"{SYS}/{CARD}/driver")) == "igb"
+    finally:
+        run("ip", "route", "del", "default", "dev", device)
+        run("ip", "link", "set", device, "down")
+
+
+def test_whole_function():
+    vfctl("apply", "--destructive")
+    wait_for(lambda: vf(CARD)["state"] == "ready", 30, "the card is fenced")
+    assert lab.open_error(f"/dev/vfio/{vf(CARD)['group']}") == EBUSY
+    vm = VM("red", RED, "appliance", pool="card")
+    assert vm.lease["vfs"] == [CARD]
+    assert vm.pci() == [(0x8086, 0x10c9)], vm.pci()
+    vm.end()
+    wait_for(lambda: vf(CARD)["state"] == "ready", 30, "reclaimed")
+    assert f"{CARD}: reclaiming -> ready" in lab.journal()
+    lab.systemctl("restart")
+    wait_for(lambda: vf(CARD)["state"] == "ready", 30, "found again")
+
+
+def test_several_pools_and_attributes():
+    lease = acquire("--pool", "net:2,vlan=200", "--pool", "disk", "--vm", "web1")
+    assert lease["pools"] == ["net", "disk"] and len(lease["vfs"]) == 3, lease
+    assert len({vf(a)["pf"] for a in lease["vfs"]}) == 2
+    for i, d in enumerate(lease["devices"][:2]):
+        index = vf(d["address"])["index"]
+        assert d["attributes"]["mac"] == f"02:52:44:00:00:0{i}", d
+        now = told(index)
+        assert now["address"] == d["attributes"]["mac"], now
+        assert (now["vlan_list"][0]["vlan"], now["spoofchk"]) == (200, True), now
+    release(lease)
+    for d in lease["devices"][:2]:
+        now = told(vf(d["address"])["index"])
+        assert now["address"] != d["attributes"]["mac"], now
+        assert all(v.get("vlan", 0) == 0 for v in now.get("vlan_list", [])), now
+
+
+def test_choices_are_held_to_the_policy():
+    for reason, choice in (("vlan", "vlan=300"), ("mac", "mac=02:00:00:00:00:01"), ("rate", "min-tx=1")):
+        r = vfctl("acquire", "--tenant", "red", "--pool", f"net,{choice}", "--vm", "x", check=False)
+        assert r.returncode != 0 and f"({reason})" in r.stderr, r.stderr
+
+
+def test_the_line():
+    first = acquire("--pool", "net:3", "--vm", "one")
+    waiter = subprocess.Popen(["vfctl", "acquire", "--tenant", "red", "--pool", "net:2", "--vm", "two", "--wait=60", "--json"],
+                              stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: next(p for p in listing("pools") if p["name"] == "net")["waiting"] == 1, 10, "in line")
+    vfctl("release", first["id"])
+    lease = json.loads(waiter.communicate(timeout=60)[0])["lease"]
+    assert lease["vm"] == "two" and len(lease["vfs"]) == 2
+    release(lease)
+
+
+def test_reservation_outlives_a_restart():
+    first = acquire("--pool", "net", "--vm", "db1", "--keep")
+    release(first)
+    lab.systemctl("restart")
+    wait_for(lambda: vfctl("status", check=False).returncode == 0, 30, "healthy")
+    other = acquire("--pool", "net:2", "--vm", "other")
+    assert not set(other["vfs"]) & set(first["vfs"])
+    again = acquire("--pool", "net", "--vm", "db1")
+    assert [(d["address"], d["attributes"]["mac"]) for d in again["devices"]] == \
+           [(d["address"], d["attributes"]["mac"]) for d in first["devices"]]
+    release(other)
+    release(again)
+    vfctl("unreserve", "--tenant", "red", "--vm", "db1")
+
+
+def test_growth_waits_for_the_last_lease():
+    lease = acquire("--pool", "net", "--vm", "web1")
+    policy = json.loads(json.dumps(POLICY))
+    policy["pools"]["net"]["vfs"] = "max"
+    lab.write_policy(policy)
+    vfctl("reload")
+    vfctl("apply", "--destructive", check=False)
+    assert (pf(NET)["num_vfs"], pf(NET)["pending_vfs"]) == (3, 7), pf(NET)
+    time.sleep(0.5)  # nothing may happen meanwhile: there is no condition to wait for
+    assert vf(lease["vfs"][0])["state"] == "leased"
+    vfctl("release", lease["id"])
+    wait_for(lambda: pf(NET)["num_vfs"] == 7 and
+             [v["state"] for v in listing("vfs", pf=NET)] == ["ready"] * 7, 60, "grown")
+    assert pf(NET)["pending_vfs"] == 0
+    assert vfctl("plan", check=False).returncode == 0
+
+
+def test_drain():
+    lease = acquire("--pool", "net", "--vm", "web1")
+    drain = subprocess.Popen(["vfctl", "drain", NET, "--reason", "new cable", "--wait=60"], stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: pf(NET)["drained"], 10, "drained")
+    r = vfctl("acquire", "--tenant", "red", "--pool", "net", "--vm", "x", check=False)
+    assert r.returncode == 75 and "drained" in r.stderr, r.stderr
+    assert drain.poll() is None
+    vfctl("release", lease["id"])
+    assert drain.wait(60) == 0
+    vfctl("undrain", NET)
+    release(acquire("--pool", "net", "--vm", "x"))
+
+
+def test_nothing_was_logged_as_an_error():
+    errors = run("journalctl", "--no-pager", "-o", "cat", "-p", "err", "-u", "vfctld", "-u", "vfctld-worker@*").stdout
+    assert errors.strip() == "", errors
+
+
+if __name__ == "__main__":
+    lab.main([t for n, t in list(globals().items()) if n.startswith("test_")])

@@ -1,0 +1,534 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests: several pools at once, the line of those who wait, reservations, draining, leases with an end."""
+
+import json
+import time
+
+import harness
+from harness import PF, SimTest, VarlinkError, needs_users, wait_for
+from simhost import function, nvme
+
+ONE, TWO, DISK, CARD = "0000:01:00.0", "0000:05:00.0", "0000:09:00.0", "0000:0c:00.0"
+INVALID = "org.varlink.service.InvalidParameter"
+
+
+def policy(net=None, red=None, grant=None, **more):
+    """The default policy with other members of the pool net, of the tenant red, and of red's grant of net."""
+    p = harness.default_policy(**more)
+    p["pools"]["net"].update(net or {})
+    p["tenants"]["red"].update(red or {})
+    p["tenants"]["red"]["pools"]["net"].update(grant or {})
+    return p
+
+
+def pf_of(host, vfs):
+    return [host.vf(vf)["pf"] for vf in vfs]
+
+
+class WantsTest(SimTest):
+    def test_several_pools_at_once(self):
+        host = self.host([PF(ONE), nvme(DISK)])
+        vm = host.vm(pool=None, wants=[{"pool": "disk"}, {"pool": "net", "count": 2}])
+        self.assertEqual(vm.lease["pools"], ["disk", "net"])
+        self.assertEqual([d["pool"] for d in vm.lease["devices"]], ["disk", "net", "net"])
+        self.assertEqual(pf_of(host, vm.vfs), [DISK, ONE, ONE])
+        used = {p["pool"]: p["used"] for p in host.call("ListTenants")["tenants"][0]["pools"]}
+        self.assertEqual(used, {"net": 2, "disk": 1})
+        host.daemon.restart()
+        self.assertEqual(host.leases()[vm.lease["id"]], vm.lease)
+        vm.kill()
+        host.wait_all_ready(8)
+        host.check_invariants()
+
+    def test_all_or_nothing(self):
+        host = self.host([PF(ONE), nvme(DISK)])
+        host.vm(pool="disk", count=4)
+        self.refused("pool-empty", host.vm().acquire, vm="web2", pool=None, wants=[{"pool": "net"}, {"pool": "disk"}])
+        self.assertEqual(sorted(v["state"] for v in host.vfs(pool="net").values()), ["ready"] * 4)
+        self.assertEqual(len(host.leases()), 1)
+
+    def test_bad_values(self):
+        host = self.host()
+        good = {"tenant": "red", "vm": "x"}
+        for field, more in (("pool", {}), ("wants", {"pool": "net", "wants": [{"pool": "net"}]}), ("wants", {"wants": []}),
+                            ("wants", {"wants": [{"pool": "net"}] * 9}), ("count", {"wants": [{"pool": "net", "count": 0}]}),
+                            ("vlan", {"pool": "net", "vlan": 4095}), ("vlan", {"pool": "net", "vlan": -2}),
+                            ("mac", {"pool": "net", "mac": "01:00:5e:00:00:01"}), ("mac", {"pool": "net", "mac": "nonsense"}),
+                            ("min_tx_mbps", {"pool": "net", "min_tx_mbps": 1 << 32}), ("wants", {"wants": ["net"]}),
+                            ("wait", {"pool": "net", "wait": -1}), ("wait", {"pool": "net", "wait": 86401}),
+                            ("numa_node", {"pool": "net", "numa_node": -1}), ("more", {"wants": [{"pool": "net", "more": 1}]}),
+                            ("affinity", {"pool": "net", "affinity": True, "anti_affinity": True})):
+            with self.subTest(field=field, more=more):
+                error = self.fails(INVALID, host.call, "Acquire", **good, **more)
+                self.assertEqual(error.parameters, {"parameter": field})
+
+    def test_anti_affinity_and_affinity(self):
+        host = self.host([PF(ONE), PF(TWO)])
+        pair = host.vm(vm="web1", count=2, anti_affinity=True)
+        self.assertEqual(sorted(pf_of(host, pair.vfs)), [ONE, TWO])
+        self.refused("anti-affinity", host.vm().acquire, vm="web1")
+        one = host.vm(vm="db1", group="db", anti_affinity=True)
+        two = host.vm(vm="db2", group="db")
+        self.assertNotEqual(pf_of(host, one.vfs), pf_of(host, two.vfs))
+        host.daemon.restart()
+        self.refused("anti-affinity", host.vm().acquire, vm="db3", group="db")
+        host.vm(vm="x", count=2, anti_affinity=True)  # leaves one VF on each PF
+        self.refused("affinity", host.vm().acquire, vm="y", count=2, affinity=True)
+        pair.kill()
+        host.wait_state(pair.vfs[1], "ready")
+        together = host.vm(vm="y", count=2, affinity=True)
+        self.assertEqual(len(set(pf_of(host, together.vfs))), 1)
+        host.check_invariants()
+
+    def test_numa(self):
+        pfs = [PF(ONE, numa=0), PF(TWO, numa=1)]
+        host = self.host(pfs, policy=policy(net={"numa": "require"}))
+        self.refused("numa", host.vm().acquire)
+        vm = host.vm(vm="web1", numa_node=1, count=4)
+        self.assertEqual(set(pf_of(host, vm.vfs)), {TWO})
+        self.refused("numa", host.vm().acquire, numa_node=1)
+        host = self.host([PF(ONE, numa=0), PF(TWO, numa=1)])
+        self.assertEqual(pf_of(host, host.vm(vm="a", numa_node=1).vfs), [TWO])
+        self.assertEqual(pf_of(host, host.vm(vm="b", numa_node=7).vfs), [ONE])
+
+    def test_a_refusal_names_the_tenants_own_vms_only(self):
+        host = self.host(policy=policy(red={"quota": 2}))
+        host.vm(vm="web1")
+        host.vm(user="blue", tenant="blue", vm="secret")
+        host.vm(vm="web2")
+        message = self.refused("total-quota", host.vm().acquire, vm="web3").parameters["message"]
+        self.assertIn("quota 2, in use 2: web1, web2", message)
+        self.assertNotIn("secret", message)
+
+
+class LineTest(SimTest):
+    def begin(self, host, vm, wait=60, **more):
+        v = host.vm(user=more.pop("user", "red"))
+        v.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": vm, "wait": wait, **more})
+        wait_for(lambda: "waits in line" in host.daemon.log_tail(5000) and
+                 f"vm={vm}" in host.daemon.log_tail(5000) or self.waiting(host) > 0)
+        return v
+
+    def waiting(self, host):
+        return host.call("ListPools")["pools"][0]["waiting"]
+
+    def test_served_when_vfs_come_back(self):
+        host = self.host()
+        owner = host.vm(vm="web1", count=4)
+        waiter = self.begin(host, "web2", count=2)
+        owner.kill()
+        lease = waiter.end_of()["reply"]["lease"]
+        self.assertEqual((lease["vm"], len(lease["vfs"])), ("web2", 2))
+        self.assertEqual(self.waiting(host), 0)
+        host.check_invariants()
+
+    def test_nobody_overtakes(self):
+        host = self.host()
+        owners = [host.vm(vm=f"old{i}") for i in range(4)]
+        large = self.begin(host, "large", count=3)
+        wait_for(lambda: self.waiting(host) == 1)
+        small = host.vm()
+        small.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "small", "wait": 60})
+        wait_for(lambda: self.waiting(host) == 2)
+        for owner in owners[:2]:
+            owner.kill()
+            host.wait_state(owner.vfs[0], "ready")
+        self.refused("in-line", host.vm().acquire, vm="late")
+        self.assertEqual(self.waiting(host), 2)
+        owners[2].kill()
+        self.assertEqual(len(large.end_of()["reply"]["lease"]["vfs"]), 3)
+        self.assertEqual(self.waiting(host), 1)
+        owners[3].kill()
+        self.assertEqual(len(small.end_of()["reply"]["lease"]["vfs"]), 1)
+        host.check_invariants()
+
+    @needs_users
+    def test_who_waits_for_its_own_quota_keeps_nobody_else_waiting(self):
+        host = self.host(policy=policy(grant={"quota": 1}))
+        first = host.vm(vm="web1")
+        waiter = self.begin(host, "web2")
+        wait_for(lambda: self.waiting(host) == 1)
+        host.vm(user="blue", tenant="blue", vm="b")
+        first.kill()
+        self.assertEqual(waiter.end_of()["reply"]["lease"]["vm"], "web2")
+
+    def test_what_can_never_be_is_not_waited_for(self):
+        host = self.host()
+        host.vm(vm="web1")
+        started = time.monotonic()
+        error = self.refused("pool-empty", host.vm().acquire, count=5, wait=60)
+        self.assertIn("4 VFs in all", error.parameters["message"])
+        self.refused("no-such-pool", host.vm().acquire, pool="nothing", wait=60)
+        self.assertLess(time.monotonic() - started, 30)
+
+    def test_a_promise_needs_no_line(self):
+        host = self.host()
+        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
+        host.vm(vm="other", count=3)
+        self.begin(host, "large", count=2)
+        wait_for(lambda: self.waiting(host) == 1)
+        self.refused("in-line", host.vm().acquire, vm="late")
+        self.refused("in-line", host.vm().acquire, vm="web1", count=2)
+        host.vm(vm="web1")
+
+    def test_time_is_up(self):
+        host = self.host()
+        host.vm(vm="web1", count=4)
+        error = self.refused("waited", host.vm().acquire, vm="web2", wait=1)
+        self.assertIn("0 of 1 VFs ready", error.parameters["message"])
+        self.assertEqual(self.waiting(host), 0)
+
+    def test_who_goes_away_leaves_the_line(self):
+        host = self.host()
+        owner = host.vm(vm="web1", count=4)
+        large = self.begin(host, "large", count=4)
+        wait_for(lambda: self.waiting(host) == 1)
+        large.kill()
+        wait_for(lambda: self.waiting(host) == 0)
+        owner.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+
+    def test_a_new_policy_serves_or_refuses_them(self):
+        host = self.host(policy=policy(grant={"quota": 1}))
+        host.vm(vm="web1")
+        waiter = self.begin(host, "web2")
+        other = host.vm()
+        other.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "web3", "wait": 60})
+        wait_for(lambda: self.waiting(host) == 2)
+        host.write_policy(policy(grant={"quota": 2}))
+        host.call("Reload")
+        self.assertEqual(waiter.end_of()["reply"]["lease"]["vm"], "web2")
+        gone = policy()
+        del gone["tenants"]["red"]["pools"]["net"]
+        host.write_policy(gone)
+        host.call("Reload")
+        self.assertEqual(other.end_of()["parameters"]["reason"], "no-such-pool")
+
+
+class ReservationTest(SimTest):
+    MACS = {"macs": "02:52:44:00:00:00/40"}
+
+    def test_promised_ahead(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        r = host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 2}])["reservation"]
+        promised = [d["address"] for d in r["devices"]]
+        self.assertEqual(host.vf(promised[0])["reserved"], "red/web1")
+        self.refused("pool-empty", host.vm().acquire, vm="other", count=3)
+        other = host.vm(vm="other", count=2)
+        self.assertFalse(set(other.vfs) & set(promised))
+        host.daemon.restart()
+        vm = host.vm(vm="web1", count=2)
+        self.assertEqual(vm.vfs, promised)
+        self.assertEqual([d["attributes"]["mac"] for d in vm.lease["devices"]],
+                         [d["attributes"]["mac"] for d in r["devices"]])
+        self.assertEqual(host.call_fresh("ListReservations")["reservations"][0]["lease"], vm.lease["id"])
+        host.call_fresh("Unreserve", tenant="red", vm="web1")
+        self.refused("no-such-reservation", host.call_fresh, "Unreserve", tenant="red", vm="web1")
+        vm.kill()
+        for vf in promised:
+            host.wait_state(vf, "ready")
+        host.vm(vm="third", count=2)
+        host.check_invariants()
+
+    def test_kept_over_restarts_of_the_vm(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        vm = host.vm(vm="web1", keep=True)
+        mac, vfs = vm.lease["devices"][0]["attributes"]["mac"], vm.vfs
+        vm.kill()
+        host.wait_all_ready(4)
+        other = host.vm(vm="other", count=3)
+        self.assertNotIn(vfs[0], other.vfs)
+        self.assertNotIn(mac, [d["attributes"]["mac"] for d in other.lease["devices"]])
+        host.daemon.restart()
+        vm = host.vm(vm="web1", keep=True)
+        self.assertEqual((vm.vfs, vm.lease["devices"][0]["attributes"]["mac"]), (vfs, mac))
+        self.assertEqual(len(host.call_fresh("ListReservations")["reservations"]), 1)
+
+    def test_counts_in_the_quota(self):
+        host = self.host(policy=policy(grant={"quota": 2}))
+        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
+        host.vm(vm="other")
+        self.refused("quota", host.vm().acquire, vm="third")
+        host.vm(vm="web1")
+        self.refused("reservation-exists", host.call, "Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
+
+    def test_a_quarantined_promise_falls_back_with_its_mac(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        r = host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])["reservation"]["devices"][0]
+        host.call("Quarantine", address=r["address"], reason="test")
+        vm = host.vm(vm="web1")
+        self.assertNotEqual(vm.vfs, [r["address"]])
+        self.assertEqual(vm.lease["devices"][0]["attributes"]["mac"], r["attributes"]["mac"])
+
+    @needs_users
+    def test_tenants_reserve_for_themselves(self):
+        host = self.host()
+        blue = host.vm(user="blue")
+        with self.assertRaises(VarlinkError):
+            blue.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
+        blue.call("Reserve", tenant="blue", vm="b1", wants=[{"pool": "net"}])
+        self.assertEqual(host.vm(user="red").call("ListReservations")["reservations"], [])
+        with self.assertRaises(VarlinkError):
+            host.vm(user="red").call("Unreserve", tenant="blue", vm="b1")
+
+
+class DrainTest(SimTest):
+    def test_no_new_leases_until_undrained(self):
+        host = self.host([PF(ONE), PF(TWO)])
+        vm = host.vm(vm="web1")
+        self.assertEqual(pf_of(host, vm.vfs), [ONE])
+        leases = host.call("Drain", address=ONE, reason="new cable")["leases"]
+        self.assertEqual([lease["vm"] for lease in leases], ["web1"])
+        self.assertEqual(pf_of(host, host.vm(vm="web2").vfs), [TWO])
+        host.daemon.restart()
+        pf = {p["address"]: p for p in host.call_fresh("ListPFs")["pfs"]}[ONE]
+        self.assertEqual((pf["drained"], pf["drain_reason"]), (True, "new cable"))
+        message = self.refused("pool-empty", host.vm().acquire, vm="web3", count=4).parameters["message"]
+        self.assertIn("drained", message)
+        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+        self.assertTrue(host.fenced(host.tree.pfs[ONE].vfs[1]))
+        waiter = host.vm()
+        waiter.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "web3", "count": 4, "wait": 60})
+        wait_for(lambda: host.call_fresh("ListPools")["pools"][0]["waiting"] == 1)
+        host.call_fresh("Undrain", address=ONE)
+        self.assertEqual(len(waiter.end_of()["reply"]["lease"]["vfs"]), 4)
+
+    def test_unknown(self):
+        host = self.host()
+        self.refused("no-such-device", host.call, "Drain", address="0000:77:00.0")
+        self.fails(INVALID, host.call, "Drain", address="eth0")
+
+
+class EndTest(SimTest):
+    def test_a_lease_ends_unless_it_is_renewed(self):
+        host = self.host(policy=policy(red={"max_lease": 2}))
+        vm = host.vm(vm="web1")
+        kept = host.call("Acquire", tenant="red", pool="net", vm="web2", lifetime="kept", hand_off="node")["lease"]
+        self.assertGreater(kept["expires"], kept["created"])
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:  # keeps being renewed for longer than it would last
+            before = host.leases()[vm.lease["id"]]["expires"]
+            self.assertGreaterEqual(host.call("Renew", lease=vm.lease["id"])["lease"]["expires"], before)
+            time.sleep(0.2)
+        self.assertNotIn(kept["id"], host.leases())
+        wait_for(lambda: host.leases().get(vm.lease["id"], {"ending": True})["ending"])
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_the_end_survives_a_restart(self):
+        host = self.host(policy=policy(red={"max_lease": 2}))
+        lease = host.call("Acquire", tenant="red", pool="net", vm="web2", lifetime="kept", hand_off="node")["lease"]
+        host.daemon.restart()
+        self.assertIn(lease["id"], host.leases())
+        wait_for(lambda: lease["id"] not in host.leases())
+
+    def test_over_policy_leases_stay_and_are_not_renewed(self):
+        host = self.host(policy=policy(red={"max_lease": "1h"}))
+        old, new = host.vm(vm="old"), host.vm(vm="new")
+        host.write_policy(policy(red={"max_lease": "1h"}, grant={"quota": 1}))
+        host.call("Reload")
+        leases = host.leases()
+        self.assertEqual([leases[v.lease["id"]]["over_policy"] for v in (old, new)], [None, "quota"])
+        host.call("Renew", lease=old.lease["id"])
+        self.refused("over-policy", host.call, "Renew", lease=new.lease["id"])
+        self.assertEqual(new.do("bind")["bound"], new.vfs)
+        old.kill()
+        wait_for(lambda: len(host.leases()) == 1)
+        host.call("Renew", lease=new.lease["id"])  # there is room for it again
+
+    def test_nothing_to_renew(self):
+        host = self.host()
+        vm = host.vm(vm="web1")
+        self.refused("no-expiry", host.call, "Renew", lease=vm.lease["id"])
+        self.refused("no-such-lease", host.call, "Renew", lease="0" * 16)
+
+
+class PendingTest(SimTest):
+    def test_growth_waits_for_the_last_lease(self):
+        host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": 2}))
+        vm = host.vm(vm="web1")
+        host.write_policy(policy(net={"vfs": "max"}))
+        host.call("Reload")
+        step = host.call("Plan")["steps"][0]
+        self.assertEqual((step["kind"], step["blocked"], step["reason"], step["pending"]), ("resize", True, "leased", False))
+        self.assertIn("pool net wants all", step["because"])
+        with host.connect() as link:
+            link.call("Apply", destructive=True)
+        self.assertTrue(host.call("Plan")["steps"][0]["pending"])
+        self.assertEqual(host.call("ListPFs")["pfs"][0]["pending_vfs"], 8)
+        host.daemon.restart()
+        self.assertEqual(host.call_fresh("ListPFs")["pfs"][0]["pending_vfs"], 8)
+        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+        vm.kill()
+        host.wait_all_ready(8)
+        self.assertEqual(host.call_fresh("ListPFs")["pfs"][0]["pending_vfs"], 0)
+        self.assertEqual(host.call_fresh("Plan")["steps"], [])
+
+    def test_not_without_being_asked(self):
+        host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": 2}))
+        vm = host.vm(vm="web1")
+        host.write_policy(policy(net={"vfs": "max"}))
+        host.call("Reload")
+        with host.connect() as link:
+            link.call("Apply", destructive=True, later=False)
+        vm.kill()
+        host.wait_all_ready(2)
+        self.assertEqual(host.tree.device(ONE, "sriov_numvfs"), "2")
+
+    def test_another_policy_forgets_it(self):
+        host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": 2}))
+        vm = host.vm(vm="web1")
+        for vfs in ("max", 4):
+            host.write_policy(policy(net={"vfs": vfs}))
+            host.call("Reload")
+            if vfs == "max":
+                with host.connect() as link:
+                    link.call("Apply", destructive=True)
+        self.assertEqual(host.call("ListPFs")["pfs"][0]["pending_vfs"], 0)
+        vm.kill()
+        host.wait_all_ready(2)
+        self.assertEqual(host.tree.device(ONE, "sriov_numvfs"), "2")
+
+    def test_percent(self):
+        host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": "50%"}))
+        host.wait_all_ready(4)
+
+
+class PoolTest(SimTest):
+    def test_two_pools_name_one_function(self):
+        """By serial and by address: only the running host shows that it is the same."""
+        p = harness.default_policy()
+        p["pools"] = {"net": {"functions": [{"address": ONE}], "vfs": "max"},
+                      "disk": {"functions": [{"serial": "SN-1"}], "vfs": "max"}}
+        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2")], policy=p)
+        pf = {x["address"]: x for x in host.call("ListPFs")["pfs"]}[ONE]
+        self.assertEqual((pf["pool"], pf["reason"]), (None, "two-pools"))
+        self.assertEqual(host.tree.device(ONE, "sriov_numvfs"), "0")
+        self.assertIn("net and disk", json.dumps(host.status()["problems"]))
+
+    def test_a_pool_follows_its_card(self):
+        p = harness.default_policy()
+        p["pools"]["net"] = {"functions": [{"serial": "SN-2"}], "vfs": "max"}
+        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2")], policy=p)
+        host.wait_all_ready(4)
+        self.assertEqual({v["pf"] for v in host.vfs().values()}, {TWO})
+        vm = host.vm(vm="web1")
+        host.daemon.restart()
+        self.assertEqual(list(host.leases()), [vm.lease["id"]])
+        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+
+    def test_explain(self):
+        host = self.host(policy=policy(grant={"quota": 3, "vlans": [100, "200-299"]}))
+        host.vm(vm="web1")
+        lines = {e["rule"]: e for e in host.call("Explain", tenant="red", pool="net")["explanations"]}
+        self.assertEqual(lines["quota"]["value"], "3 VFs")
+        self.assertIn("so 2 more", lines["quota"]["why"])
+        self.assertEqual(lines["vlans"]["value"], "100, 200-299")
+        self.refused("no-such-pool", host.call, "Explain", tenant="blue", pool="disk")
+
+
+class AttributesTest(SimTest):
+    GRANT = {"vlans": [100, "200-299"], "macs": "02:52:44:00:00:00/32", "max_tx_mbps": 1000, "spoof_check": True,
+             "trust": False}
+
+    def test_what_a_vf_is_told(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vm = host.vm(vm="web1", vlan=200, max_tx_mbps=500)
+        a = vm.lease["devices"][0]["attributes"]
+        self.assertEqual((a["mac"], a["vlan"], a["max_tx_mbps"], a["spoof_check"], a["trust"], a["link_state"]),
+                         ("02:52:44:00:00:00", 200, 500, True, False, None))
+        second = host.vm(vm="web2")
+        self.assertEqual(second.lease["devices"][0]["attributes"]["mac"], "02:52:44:00:00:01")
+        self.assertEqual(second.lease["devices"][0]["attributes"]["vlan"], 100)
+        ops = [op for op, *_ in host.operations(address=vm.vfs[0])]
+        self.assertLess(ops.index("attributes"), ops.index("open"))
+        vm.kill()
+        host.wait_state(vm.vfs[0], "ready")
+        ops = [op for op, *_ in host.operations(address=vm.vfs[0])]
+        self.assertLess(ops.index("baseline"), ops.index("scrub"))
+
+    def test_what_may_not_be_chosen(self):
+        host = self.host([PF(ONE), nvme(DISK)], policy=policy(grant=self.GRANT))
+        for reason, more in (("vlan", {"vlan": 300}), ("mac", {"mac": "02:00:00:00:00:01"}), ("rate", {"max_tx_mbps": 2000}),
+                             ("rate", {"min_tx_mbps": 1}), ("mac", {"mac": "02:52:44:00:00:09", "count": 2}),
+                             ("no-attributes", {"pool": "disk", "vlan": 100})):
+            with self.subTest(more=more):
+                self.refused(reason, host.vm().acquire, **more)
+        host.vm(vm="web1", mac="02:52:44:00:00:09")
+        self.refused("mac-in-use", host.vm().acquire, vm="web2", mac="02:52:44:00:00:09")
+
+    def test_a_vf_that_cannot_be_told_is_not_handed_over(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        host.faults("op=attributes error=5 count=1")
+        self.refused("attributes-failed", host.vm().acquire)
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+
+    def test_a_vf_that_cannot_be_made_plain_is_quarantined(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vm = host.vm(vm="web1")
+        host.faults(f"op=baseline address={vm.vfs[0]} error=5 count=1")
+        vm.kill()
+        self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
+        host.call("Clear", address=vm.vfs[0])
+        host.wait_all_ready(4)
+
+
+
+class WholeFunctionTest(SimTest):
+    """A pool of whole functions: the same fences, leases and scrubs, and never what the host needs."""
+
+    def policy(self):
+        p = harness.default_policy()
+        p["pools"]["card"] = {"functions": [{"address": CARD}], "assign": "function"}
+        p["tenants"]["red"]["pools"]["card"] = {"quota": 1}
+        return p
+
+    def apply(self, host, **more):
+        with host.connect() as link:
+            return list(link.call_more("Apply", destructive=True, **more))
+
+    def test_life(self):
+        host = self.host([PF(ONE), function(CARD)], policy=self.policy())
+        vf = host.vf(CARD)
+        self.assertEqual((vf["state"], vf["reason"], vf["pool"]), ("unbound", "host-driver", "card"))
+        step = next(s for s in host.call("Plan")["steps"] if s["address"] == CARD)
+        self.assertEqual((step["kind"], step["destructive"]), ("bind", True))
+        self.apply(host)
+        host.wait_state(CARD, "ready")
+        vm = host.vm(vm="appliance", pool="card")
+        self.assertEqual(vm.vfs, [CARD])
+        host.daemon.restart()
+        self.assertEqual(host.vf(CARD)["state"], "leased")
+        vm.kill()
+        host.wait_state(CARD, "ready")
+        self.assertEqual(host.resets(CARD), 2)
+        host.daemon.restart()
+        self.assertEqual(host.vf(CARD)["state"], "ready")
+        self.assertEqual(host.resets(CARD), 2)
+
+    def test_a_lease_outlives_its_pool_over_a_restart(self):
+        host = self.host([PF(ONE), function(CARD)], policy=self.policy())
+        self.apply(host)
+        host.wait_state(CARD, "ready")
+        vm = host.vm(vm="appliance", pool="card")
+        host.write_policy(harness.default_policy())
+        host.daemon.restart()
+        self.assertEqual(host.leases()[vm.lease["id"]]["over_policy"], "no-such-pool")
+        self.assertEqual(vm.do("bind")["bound"], [CARD])
+
+    def test_what_the_host_needs(self):
+        host = self.host([PF(ONE), function(CARD)], policy=self.policy(), start=False)
+        host.tree.disk(host.tree.pfs[CARD], mounted="/home")
+        host.daemon.start()
+        self.apply(host)
+        wait_for(lambda: host.vf(CARD)["reason"] == "host-needs-it", what=str(host.vf(CARD)))
+        self.assertIn("mounted", host.vf(CARD)["message"])
+        self.assertNotEqual(host.tree.driver(CARD), "vfio-pci")
+
+    def test_a_pf_with_vfs_is_not_taken(self):
+        p = self.policy()
+        p["pools"] = {"card": {"functions": [{"address": ONE}], "assign": "function"}, **p["pools"]}
+        host = self.host([PF(ONE, num=2)], policy=p)
+        self.assertEqual({v["pool"] for v in host.vfs().values()}, {"net"})

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* Requests of one want, and a host with a policy for them: what the tests of allocate() share. */
+
+#include "policy/allocate.h"
+#include "tests/unit/test-policy-host.h"
+#include "tests/unit/test.h"
+
+#include <string.h>
+
+#define GIB (1ULL << 30)
+#define MIB (1ULL << 20)
+
+static const char policy_text[] =
+                "{ \"version\": 1, \"pools\": {"
+                " \"net\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] },"
+                " \"wide\": { \"vfs\": \"max\", \"placement\": \"spread\","
+                "   \"functions\": [ { \"driver\": \"ice\" } ] },"
+                " \"secret\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"x\" } ] } },"
+                "\"tenants\": {"
+                " \"red\": { \"memlock\": \"4G\", \"pools\": { \"net\": { \"quota\": 4 },"
+                "   \"wide\": { \"quota\": 1000 } } },"
+                " \"blue\": { \"pools\": { \"net\": { \"quota\": 40 }, \"wide\": { \"quota\": 0 } } } } }";
+
+/* A request of one want. */
+struct simple {
+        const char *tenant, *pool, *vm;
+        unsigned count;
+        enum hand_off hand_off;
+        uint64_t memory;
+};
+
+struct answer {
+        int r;
+        struct allocation a;
+        char detail[256];
+};
+
+static inline struct answer ask(const struct host *h, const struct simple *r) {
+        struct answer x = { 0 };
+
+        memset(x.detail, 'x', sizeof(x.detail));
+        const struct world world = host_world(h);
+        const struct request q = {
+                .tenant = r->tenant,
+                .vm = r->vm,
+                .wants = { { .pool = r->pool, .count = r->count } },
+                .n_wants = 1,
+                .numa_node = NUMA_NODE_ANY,
+                .hand_off = r->hand_off,
+                .memory = r->memory,
+        };
+        x.r = allocate(&world, &q, &x.a, x.detail, sizeof(x.detail));
+        assert_non_null(memchr(x.detail, '\0', sizeof(x.detail)));
+        return x;
+}
+
+static inline struct simple request_for(const char *tenant, const char *pool, unsigned count) {
+        return (struct simple){ .tenant = tenant, .pool = pool, .vm = "vm", .count = count };
+}
+
+static inline struct host new_host(void) {
+        struct host h = { .policy = policy_of(policy_text),
+                          .inventory = { .can_fd = true, .can_node = true } };
+
+        return h;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* MACs and the names of attributes. */
+
+#include "common/attributes.h"
+#include "common/macro.h"
+#include "tests/unit/test.h"
+
+#include <errno.h>
+
+static void test_mac(void **state) {
+        static const char *const bad[] = { "",
+                                           "02:52:44:00:00",
+                                           "02:52:44:00:00:0",
+                                           "02:52:44:00:00:01:",
+                                           "02-52-44-00-00-01",
+                                           "02:52:44:00:00:0g",
+                                           "02:52:44:00:00: 1",
+                                           " 2:52:44:00:00:01",
+                                           "02:52:44:00:00:011" };
+        struct mac m;
+
+        assert_int_equal(mac_parse("02:52:44:aB:00:Ff", &m), 0);
+        assert_string_equal(MAC_STR(m), "02:52:44:ab:00:ff");
+        assert_int_equal(mac_to_number(m), 0x025244ab00ff);
+        assert_memory_equal(&(struct mac[]){ mac_from_number(0x025244ab00ff) }, &m, sizeof(m));
+        for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_int_equal(mac_parse(bad[i], &m), -EINVAL);
+}
+
+static void test_unicast(void **state) {
+        assert_true(mac_is_unicast(mac_from_number(0x025244000000)));
+        assert_true(mac_is_unicast(mac_from_number(1)));
+        assert_false(mac_is_unicast(mac_from_number(0)));
+        assert_false(mac_is_unicast(mac_from_number(0x01005e000001)));
+        assert_false(mac_is_unicast(mac_from_number(0xffffffffffff)));
+}
+
+static void test_names(void **state) {
+        for (unsigned i = 0; i < _LINK_STATE_MAX; i++)
+                assert_int_equal(link_state_from_string(link_state_to_string((enum link_state) i)), i);
+        for (unsigned i = 0; i < _VLAN_PROTOCOL_MAX; i++)
+                assert_int_equal(vlan_protocol_from_string(vlan_protocol_to_string((enum vlan_protocol) i)),
+                                 i);
+        assert_int_equal(link_state_from_string("up"), _LINK_STATE_MAX);
+        assert_int_equal(vlan_protocol_from_string("802.1x"), _VLAN_PROTOCOL_MAX);
+        assert_string_equal(attribute_name(ATTR_MAC), "mac");
+        assert_string_equal(attribute_name(ATTR_LINK_STATE), "link_state");
+        assert_string_equal(attribute_name(0x80), "unknown");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_mac),
+                cmocka_unit_test(test_unicast),
+                cmocka_unit_test(test_names),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every sentence that allocate() and explain() can say, against a golden file that people have read.
+ *
+ * usage: test-texts GOLDEN-FILE [--update] */
+
+#include "common/text.h"
+#include "policy/allocate.h"
+#include "policy/explain.h"
+#include "tests/unit/test-policy-host.h"
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char policy_text[] =
+                "{ \"version\": 1, \"pools\": {"
+                " \"net\": { \"class\": \"network\", \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ],"
+                "   \"accept\": [ \"shared-group\" ] },"
+                " \"numa\": { \"vfs\": \"max\", \"numa\": \"require\", \"placement\": \"least-loaded\","
+                "   \"functions\": [ { \"driver\": \"ice\" } ] },"
+                " \"pair\": { \"vfs\": \"50%\", \"anti_affinity\": true, \"placement\": \"spread\","
+                "   \"functions\": [ { \"driver\": \"ixgbe\" } ] },"
+                " \"disk\": { \"class\": \"storage\", \"vfs\": 2, \"functions\": [ { \"driver\": \"nvme\" } ] },"
+                " \"card\": { \"assign\": \"function\", \"functions\": [ { \"driver\": \"mlx5_core\" } ] } },"
+                "\"tenants\": {"
+                " \"red\": { \"users\": [ \"red\", 1001 ], \"groups\": [ \"ops\" ], \"memlock\": \"1G\", \"quota\": 9,"
+                "   \"max_lease\": \"8h\", \"pools\": {"
+                "   \"net\": { \"quota\": 4, \"vlans\": [ 100, \"200-299\" ], \"macs\": [ \"02:00:00:00:00:00/47\","
+                "     \"02:00:00:00:00:08\" ], \"min_tx_mbps\": 400, \"max_tx_mbps\": 1000, \"spoof_check\": true,"
+                "     \"trust\": false, \"link_state\": \"auto\" },"
+                "   \"numa\": { \"quota\": 20, \"pf_share\": \"50%\" }, \"pair\": { \"quota\": 20 },"
+                "   \"disk\": { \"quota\": 1 }, \"card\": { \"quota\": 1 } } },"
+                " \"blue\": { \"users\": [ 2001 ], \"pools\": { \"numa\": { \"quota\": 40, \"trust\": true,"
+                "   \"spoof_check\": false } } } } }";
+
+/* Two PFs for net, one for numa, two for pair; red has some VFs, db1 is promised one. */
+static struct host new_host(struct lease *promise) {
+        static const struct {
+                const char *pool;
+                unsigned vfs;
+                int node;
+        } pfs[] = { { "net", 4, 0 },  { "net", 2, 1 },  { "numa", 4, 1 },
+                    { "pair", 2, 0 }, { "pair", 2, 0 }, { "disk", 2, 0 } };
+        struct host h = { .policy = policy_of(policy_text),
+                          .inventory = { .can_fd = true, .can_node = true } };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(pfs); i++) {
+                struct pf *pf = host_add_pf(&h, i + 1, pfs[i].vfs, pfs[i].vfs);
+
+                pf->pool = policy_find_pool(h.policy, pfs[i].pool);
+                pf->numa_node = pfs[i].node;
+                pf->link_mbps = 1000;
+        }
+        h.inventory.pfs[1]->drained = true;
+        host_add_lease(&h, "red", "net", "web1", h.inventory.pfs[0], 0, 1)->vfs[0].attributes =
+                        (struct vf_attributes){ .set = ATTR_MAC | ATTR_MIN_TX,
+                                                .mac = mac_from_number(0x020000000000),
+                                                .min_tx_mbps = 400 };
+        *promise = *host_add_lease(&h, "red", "net", "db1", h.inventory.pfs[0], 1, 1);
+        h.inventory.pfs[0]->vfs[1]->state = VF_READY;
+        h.inventory.pfs[0]->vfs[1]->lease[0] = '\0';
+        free(h.leases[--h.n_leases]);
+        promise->hand_off = HAND_OFF_AUTO;
+        return h;
+}
+
+#define WANT(p, n)                                                                                           \
+        { .pool = (p), .count = (n) }
+#define BARE .tenant = "red", .vm = "vm"
+#define RED  BARE, .numa_node = NUMA_NODE_ANY, .n_wants = 1
+
+static const struct {
+        const char *what;
+        struct request request;
+} refusals[] = {
+        { "an unknown tenant", { .tenant = "green", .vm = "vm", .n_wants = 1, .wants = { WANT("net", 1) } } },
+        { "a VM without a name", { .tenant = "red", .vm = "", .n_wants = 1, .wants = { WANT("net", 1) } } },
+        { "a group with a bad name", { RED, .group = "../x", .wants = { WANT("net", 1) } } },
+        { "a pool of nobody", { RED, .wants = { WANT("nothing", 1) } } },
+        { "too many at once", { RED, .wants = { WANT("net", 33) } } },
+        { "a foreign VLAN", { RED, .wants = { { "net", 1, { .set = ATTR_VLAN, .vlan = 300 } } } } },
+        { "a VLAN where there is none",
+          { RED, .wants = { { "pair", 1, { .set = ATTR_VLAN, .vlan = 5 } } } } },
+        { "a foreign MAC", { RED, .wants = { { "net", 1, { .set = ATTR_MAC, .mac = { { 2, 9 } } } } } } },
+        { "one MAC for two", { RED, .wants = { { "net", 2, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
+        { "a MAC where there is none",
+          { RED, .wants = { { "pair", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
+        { "a MAC that web1 has", { RED, .wants = { { "net", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
+        { "too high a rate",
+          { RED, .wants = { { "net", 1, { .set = ATTR_MAX_TX, .max_tx_mbps = 2000 } } } } },
+        { "too much guaranteed",
+          { RED, .wants = { { "net", 1, { .set = ATTR_MIN_TX, .min_tx_mbps = 500 } } } } },
+        { "a minimum above the maximum",
+          { RED,
+            .wants = { { "net",
+                         1,
+                         { .set = ATTR_MIN_TX | ATTR_MAX_TX, .min_tx_mbps = 300, .max_tx_mbps = 200 } } } } },
+        { "a VLAN for a disk", { RED, .wants = { { "disk", 1, { .set = ATTR_VLAN, .vlan = 5 } } } } },
+        { "too much memory", { RED, .memory = 1ULL << 31, .wants = { WANT("net", 1) } } },
+        { "more than the quota", { RED, .wants = { WANT("net", 3) } } },
+        { "more than the total quota", { RED, .wants = { WANT("numa", 8) } } },
+        { "more bandwidth than is left", { RED, .wants = { { "net", 2, { 0 } } } } },
+        { "no NUMA node", { RED, .wants = { WANT("numa", 1) } } },
+        { "another NUMA node", { BARE, .n_wants = 1, .wants = { WANT("numa", 1) } } },
+        { "more than the share of a PF",
+          { BARE, .numa_node = 1, .n_wants = 1, .wants = { WANT("numa", 3) } } },
+        { "more VFs than PFs, apart", { RED, .wants = { WANT("pair", 3) } } },
+        { "more VFs than one PF has, together", { RED, .together = true, .wants = { WANT("pair", 2) } } },
+        { "both apart and many",
+          { BARE, .n_wants = 1, .apart = true, .wants = { WANT("numa", 2) }, .numa_node = 1 } },
+        { "more than there are", { RED, .wants = { WANT("pair", 5) } } },
+        { "a function that is not there", { RED, .wants = { WANT("card", 1) } } },
+        { "two pools, one of them empty",
+          { BARE, .numa_node = NUMA_NODE_ANY, .n_wants = 2, .wants = { WANT("disk", 1), WANT("card", 1) } } },
+};
+
+static void write_refusals(FILE *f) {
+        struct lease promise;
+        struct host h = new_host(&promise);
+        const struct lease *promises[] = { &promise };
+        struct world w = host_world(&h);
+        char detail[512];
+
+        w.promises = promises;
+        w.n_promises = 1;
+        FOREACH_ARRAY(i, refusals, ARRAY_SIZE(refusals)) {
+                struct allocation a;
+                int r = allocate(&w, &i->request, &a, detail, sizeof(detail));
+
+                fprintf(f, "%s\n  %s: %s%s%s\n", i->what, reason_name((enum reason) r),
+                        r ? reason_sentence((enum reason) r) : "granted", detail[0] ? ": " : "", detail);
+        }
+        host_done(&h);
+}
+
+static void write_explanations(FILE *f) {
+        struct lease promise;
+        struct host h = new_host(&promise);
+        const struct lease *promises[] = { &promise };
+        struct world w = host_world(&h), offline = { .policy = h.policy };
+
+        w.promises = promises;
+        w.n_promises = 1;
+        FOREACH_ARRAY(t, h.policy->tenants, h.policy->n_tenants)
+                FOREACH_ARRAY(g, t->grants, t->n_grants)
+                        for (unsigned k = 0; k < 2; k++) {
+                                const char *pool = h.policy->pools[g->pool].name;
+                                struct explanations e;
+
+                                assert_int_equal(explain(k ? &offline : &w, t->name, pool, &e), REASON_NONE);
+                                fprintf(f, "\n%s in %s%s\n", t->name, pool, k ? ", offline" : "");
+                                FOREACH_ARRAY(i, e.items, e.n)
+                                        fprintf(f, "  %s | %s | %s\n", i->rule, i->value, i->why);
+                                explanations_done(&e);
+                        }
+        host_done(&h);
+}
+
+int main(int argc, char **argv) {
+        char *text = NULL, golden[64 * 1024] = "";
+        size_t size = 0, n;
+        FILE *f = open_memstream(&text, &size);
+
+        if (argc < 2 || !f)
+                return 2;
+        write_refusals(f);
+        write_explanations(f);
+        fclose(f);
+        bool update = argc > 2 && strcmp(argv[2], "--update") == 0;
+        f = fopen(argv[1], update ? "w" : "r");
+        if (!f)
+                return 2;
+        if (update)
+                n = fwrite(text, 1, size, f);
+        else
+                n = fread(golden, 1, sizeof(golden), f);
+        fclose(f);
+        bool same = update ? n == size : n == size && memcmp(golden, text, n) == 0;
+        if (!same)
+                printf("%s\nis not what %s says\n", text, argv[1]);
+        free(text);
+        return same ? 0 : 1;
+}
