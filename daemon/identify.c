@@ -26,7 +26,8 @@ static void on_identified(const struct worker_reply *reply, int fds[WORKER_FDS_M
 
         p->identifying = false;
         if (p->gone) {
-                managed_pf_free_orphan(p);
+                if (!p->busy) /* else the callback of its step frees it */
+                        managed_pf_free_orphan(p);
                 return;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED)

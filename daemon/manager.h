@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 struct server;
+struct promised_vf;
 struct waiting;
 struct monitor;
 struct fdstore;
@@ -40,6 +41,8 @@ struct manager {
         void *claims;            /* tsearch(3) root: address -> lease, see lease.c */
         struct lease **promises; /* reservations, see reservation.c */
         size_t n_promises;
+        struct promised_vf *promised; /* their VFs, sorted by address */
+        size_t n_promised;
         struct waiting *waiting;       /* requests in line, see waiting.c */
         sd_event_source *waiting_look; /* deferred: somebody may be served now */
         sd_event_source *expiry;       /* timer: the next lease whose time is up */

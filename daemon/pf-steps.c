@@ -31,7 +31,9 @@ void pf_hangs(struct managed_pf *p) {
 static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) {
         if (p->gone) {
                 apply_step_ended(p->manager, p->pf.address, p->step, "the PF is gone");
-                managed_pf_free_orphan(p);
+                p->busy = false;
+                if (!p->identifying) /* else that callback frees it */
+                        managed_pf_free_orphan(p);
                 return true;
         }
         if (reply->detail[0])

@@ -7,6 +7,7 @@
 #include "daemon/waiting.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,12 +18,41 @@ struct lease *reservation_find(struct manager *m, const char *tenant, const char
         return NULL;
 }
 
+/* Asked for each VF that is shown: sorted once for each change, not searched through. */
+struct promised_vf {
+        struct address address;
+        const struct lease *promise;
+};
+
+static int compare_promised(const void *a, const void *b) {
+        const struct promised_vf *x = a, *y = b;
+
+        return address_compare(x->address, y->address);
+}
+
 const struct lease *reservation_of(const struct manager *m, struct address vf) {
+        const struct promised_vf key = { .address = vf }, *hit = NULL;
+
+        if (m->n_promised > 0)
+                hit = bsearch(&key, m->promised, m->n_promised, sizeof(key), compare_promised);
+        return hit ? hit->promise : NULL;
+}
+
+/* Without memory VFs do not show whose they are; who gets them does not rest on this. */
+static void sort_promised(struct manager *m) {
+        size_t n = 0;
+
         for (size_t i = 0; i < m->n_promises; i++)
+                n += m->promises[i]->n_vfs;
+        free(m->promised);
+        m->n_promised = 0;
+        m->promised = calloc(n + 1, sizeof(*m->promised));
+        for (size_t i = 0; m->promised && i < m->n_promises; i++)
                 for (size_t k = 0; k < m->promises[i]->n_vfs; k++)
-                        if (address_equal(m->promises[i]->vfs[k].address, vf))
-                                return m->promises[i];
-        return NULL;
+                        m->promised[m->n_promised++] = (struct promised_vf){ m->promises[i]->vfs[k].address,
+                                                                             m->promises[i] };
+        if (m->n_promised > 0)
+                qsort(m->promised, m->n_promised, sizeof(*m->promised), compare_promised);
 }
 
 static int add(struct manager *m, const struct lease *facts, struct lease **ret) {
@@ -38,6 +68,7 @@ static int add(struct manager *m, const struct lease *facts, struct lease **ret)
         *l = *facts;
         l->hand_off = HAND_OFF_AUTO; /* nothing was handed over */
         promises[m->n_promises++] = l;
+        sort_promised(m);
         if (ret)
                 *ret = l;
         return 0;
@@ -51,6 +82,7 @@ static void forget(struct manager *m, struct lease *l) {
                         break;
                 }
         free(l);
+        sort_promised(m);
 }
 
 enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
@@ -94,6 +126,7 @@ void reservation_keep(struct manager *m, const struct lease *l) {
         if (old) {
                 *old = *l;
                 old->hand_off = HAND_OFF_AUTO;
+                sort_promised(m);
                 e = 0;
         } else
                 e = add(m, l, NULL);
@@ -131,4 +164,7 @@ void reservations_free(struct manager *m) {
         free(m->promises);
         m->promises = NULL;
         m->n_promises = 0;
+        free(m->promised);
+        m->promised = NULL;
+        m->n_promised = 0;
 }

@@ -7,7 +7,7 @@
 
 struct lease *reservation_find(struct manager *m, const char *tenant, const char *vm); /* NULL if none */
 
-/* The promise that an address belongs to, NULL if none. O(promised VFs). */
+/* The promise that an address belongs to, NULL if none. O(log n). */
 const struct lease *reservation_of(const struct manager *m, struct address vf);
 
 /* Chooses VFs as a request would get them and promises them. REASON_NONE and *ret, or why not. */
