@@ -172,5 +172,32 @@ def test_nothing_was_logged_as_an_error():
     assert errors.strip() == "", errors
 
 
+def test_vfs_that_somebody_drives_are_not_destroyed():
+    """It would freeze hotplug of the whole host until that process lets go."""
+    policy = json.loads(json.dumps(POLICY))
+    del policy["pools"]["net"], policy["defaults"]
+    for tenant in policy["tenants"].values():
+        tenant["pools"].pop("net", None)
+    lab.write_policy(policy)
+    vfctl("reload")
+    wait_for(lambda: {v["state"] for v in listing("vfs", pf=NET)} == {"unmanaged"}, 10, "given up")
+    held = listing("vfs", pf=NET)[4]
+    fd = os.open(f"/dev/vfio/{held['group']}", os.O_RDWR)
+    before = pf(NET)["num_vfs"]
+    policy = json.loads(json.dumps(POLICY))
+    policy["pools"]["net"]["vfs"] = 2
+    lab.write_policy(policy)
+    vfctl("reload")
+    wait_for(lambda: vf(held["address"])["reason"] == "held", 20, "held")
+    wait_for(lambda: [v["state"] for v in listing("vfs", pf=NET)].count("ready") == before - 1, 30, "the others ready")
+    r = vfctl("apply", "--destructive", check=False)
+    assert r.returncode != 0 and "another process still holds the VF" in r.stdout, r.stdout + r.stderr
+    assert pf(NET)["num_vfs"] == before
+    os.close(fd)
+    wait_for(lambda: vf(held["address"])["state"] == "ready", 30, "let go")
+    vfctl("apply", "--destructive")
+    wait_for(lambda: pf(NET)["num_vfs"] == 2 and {v["state"] for v in listing("vfs", pf=NET)} == {"ready"}, 30, "two")
+
+
 if __name__ == "__main__":
     lab.main([t for n, t in list(globals().items()) if n.startswith("test_")])

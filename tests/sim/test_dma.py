@@ -4,7 +4,7 @@
 import os
 
 from harness import PF, SimTest, default_policy, wait_for
-from simhost import put
+from simhost import function, put
 
 ONE = "0000:01:00.0"
 SECOND = 1000000
@@ -112,6 +112,15 @@ class FaultTest(SimTest):
         host.tree.kernel_says(f"vfio-pci 0001:01:10.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x001a address=0xfffd0000 "
                               "flags=0x0020]", 101 * SECOND, device="0001:01:10.0")
         self.counted(host, "0001:01:10.0", 1)
+
+    def test_same_function_of_the_host_in_another_domain(self):
+        """It need not be ours to be the one that did it."""
+        host = self.host([PF(ONE), function("0001:01:10.0")], policy=self.policy(limit=1))
+        host.wait_all_ready(4)
+        self.listening(host)
+        self.faults(host, host.tree.pfs[ONE].vfs[0], 100)
+        wait_for(lambda: "several PCI domains" in host.daemon.log())
+        self.assertEqual({vf["faults"] for vf in host.vfs().values()}, {0})
 
     def test_lines_that_only_look_like_one(self):
         host = self.host(policy=self.policy(limit=1))
