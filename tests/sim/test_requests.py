@@ -2,6 +2,7 @@
 """Requests: several pools at once, the line of those who wait, reservations, draining, leases with an end."""
 
 import json
+import os
 import time
 
 import harness
@@ -417,6 +418,34 @@ class PoolTest(SimTest):
         host.daemon.restart()
         self.assertEqual(list(host.leases()), [vm.lease["id"]])
         self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+        moved = self.host([PF(ONE, serial="SN-1"), PF("0000:21:00.0", serial="SN-2")], policy=p)
+        moved.wait_all_ready(4)
+        self.assertEqual({v["pf"] for v in moved.vfs().values()}, {"0000:21:00.0"})
+
+    def test_vectors(self):
+        host = self.host([PF(ONE, total_msix=64, vf_msix=4), PF(TWO, vf_msix=4)], policy=policy(net={"msix": 8}))
+        vfs = {v["address"]: v for v in host.vfs().values()}
+        self.assertEqual({vfs[a]["state"] for a in host.tree.pfs[ONE].vfs}, {"ready"})
+        self.assertEqual({(vfs[a]["state"], vfs[a]["reason"]) for a in host.tree.pfs[TWO].vfs}, {("unbound", "msix-failed")})
+        self.assertEqual({value for op, _, value, error in host.operations(op="bind") if error == "0"}, {8})
+
+    def test_drivers(self):
+        """The best that the kernel has, once it is loaded; or the one that the policy forces."""
+        host = self.host([PF(ONE, vendor=0x15B3, vf_device=0x101E)], start=False)
+        host.tree.variant("v*d*sv*sd*bc*sc*i*", "vfio_pci", loaded=False)
+        host.tree.variant("v000015B3d0000101Esv*sd*bc*sc*i*", "mlx5_vfio_pci", loaded=False)
+        host.daemon.start(wait=False)
+        wait_for(lambda: os.path.exists(host.socket))
+        wait_for(lambda: "the driver mlx5_vfio_pci is not loaded" in host.daemon.log())
+        os.mkdir(host.tree.path("sys/bus/pci/drivers/mlx5_vfio_pci"))
+        host.daemon.wait_ready()
+        host.wait_all_ready(4)
+        self.assertEqual({v["driver"] for v in host.vfs().values()}, {"mlx5_vfio_pci"})
+        vm = host.vm(vm="web1")
+        vm.kill()
+        host.wait_all_ready(4)
+        host = self.host([PF(ONE)], policy=policy(net={"driver": "vfio-pci"}))
+        self.assertEqual({v["driver"] for v in host.vfs().values()}, {"vfio-pci"})
 
     def test_explain(self):
         host = self.host(policy=policy(grant={"quota": 3, "vlans": [100, "200-299"]}))
