@@ -33,8 +33,8 @@ static void on_identified(const struct worker_reply *reply, int fds[WORKER_FDS_M
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED)
                 pf_hangs(p);
         else if (worker_reply_is_transient(reply) && first) {
-                p->retry = true;
-                reconcile_retry(p->manager); /* the scan that it leads to asks again */
+                p->reidentify = true; /* says nothing about the PF, whose steps go on */
+                reconcile_retry(p->manager);
                 return;
         } else if (reply->error == 0)
                 take(p, reply);

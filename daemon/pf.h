@@ -24,6 +24,7 @@ struct managed_pf {
         unsigned target;           /* its VF count */
         char detail[160];
         char drain_reason[128];
+        bool reidentify;  /* a worker failed at that: the retry timer asks again */
         bool identifying; /* its VFs are not looked at before the policy can tell whose it is */
 };
 

@@ -119,12 +119,13 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 
                 if (p->retry && retry_is_due(&p->retries)) {
                         p->retry = false;
-                        if (p->pf.identified)
-                                reconcile_soon(m);
-                        else
-                                pf_rescan_soon(p);
+                        reconcile_soon(m);
                 }
-                more = more || p->retry;
+                if (p->reidentify && retry_is_due(&p->retries)) {
+                        p->reidentify = false;
+                        pf_identify(p);
+                }
+                more = more || p->retry || p->reidentify;
                 for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
                         struct managed_vf *v = managed_vf(m->inventory.pfs[i]->vfs[j]);
 

@@ -187,7 +187,7 @@ class Smoke(unittest.TestCase):
         self.refused(self.w.ask("AUTOPROBE", bridge, 0), 1)
         # a PF given back: its VFs are out of reach
         self.ok(self.w.ask("AUTOPROBE", self.pf, 1))
-        self.refused(self.w.ask("UNBIND", self.vfs[0]), 1)
+        self.refused(self.w.ask("UNBIND", self.vfs[0]), 1, "NOT_MANAGED")
         self.ok(self.w.ask("AUTOPROBE", self.pf, 0))
 
     def test_bind_again_and_missing_driver(self):
