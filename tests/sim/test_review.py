@@ -25,7 +25,7 @@ class BetweenTest(SimTest):
         vfs = host.tree.pfs[ONE].vfs
         host.call("Quarantine", address=vfs[3], reason="to keep it busy")
         host.wait_state(vfs[3], "quarantined")
-        host.faults(f"op=scrub address={vfs[3]} delay=1500 count=1")
+        host.faults(f"op=scrub address={vfs[3]} hang=1 count=1")
         host.write_policy(policy(2))
         host.call("Reload")
         host.call("Clear", address=vfs[3])
@@ -33,6 +33,7 @@ class BetweenTest(SimTest):
         apply = host.connect()
         apply.send("Apply", {"destructive": True}, more=True)
         vm = host.vm(vm="web1")  # the step waits for the VF that is busy, this one comes in between
+        host.unhang()
         replies = []
         while True:
             message = apply.receive()
