@@ -11,10 +11,13 @@
 #include <string.h>
 
 /* A VF is read again with its PF; an unknown function may be a new PF, or the first VF of one. */
-static void note(struct manager *m, struct address a) {
+static void note(struct manager *m, struct address a, enum monitor_kind kind) {
         struct managed_vf *v = manager_find_vf(m, a);
         struct pf *pf = v ? v->vf.pf : inventory_find_pf(&m->inventory, a);
 
+        if (pf && !v && kind == MONITOR_BIND) /* its driver is there now, or there again: what it refused
+                                                 while it came or went says nothing */
+                pf_forget_refusal(managed_pf(pf));
         if (pf)
                 pf_rescan_soon(managed_pf(pf));
         else {
@@ -32,7 +35,7 @@ static int on_event(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 if (e.has_address) {
                         if (e.error_event[0])
                                 aer_recovery(m, e.address, e.error_event);
-                        note(m, e.address);
+                        note(m, e.address, e.kind);
                 }
         if (r == -ENOBUFS) {
                 log_notice("device events were lost; reading all hardware again");

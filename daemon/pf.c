@@ -169,7 +169,9 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
                 return;
         }
         bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
-        if (strcmp(p->pf.driver, scanned->driver) != 0)
+        /* A driver sets the total while it probes (pci_sriov_set_totalvfs): a scan in the middle of that sees
+         * the card's own figure, and a write of that is refused. */
+        if (strcmp(p->pf.driver, scanned->driver) != 0 || p->pf.total_vfs != scanned->total_vfs)
                 pf_forget_refusal(p);
         take_pf_facts(&p->pf, scanned);
         if (pf_must_wait_for_identity(p)) { /* its VFs are looked at once it is known whose they are */

@@ -220,7 +220,7 @@ def main(tests):
         except BaseException:  # a test that hangs is ended by its deadlines; whatever comes is a failure
             failed += 1
             print(f"FAIL {test.__name__} ({time.monotonic() - begun:.1f} s)\n{traceback.format_exc()}", flush=True)
-            print(journal()[-3000:], stacks(), flush=True)
+            print(journal()[-int(os.environ.get("LAB_JOURNAL", "3000")):], stacks(), flush=True)
         else:
             passed += 1
             print(f"ok   {test.__name__} ({time.monotonic() - begun:.1f} s)", flush=True)

@@ -127,6 +127,17 @@ class EnableTest(SimTest):
         self.assertIn((ONE, "fewer-vfs"), problems(host))
         self.assertEqual(len(host.operations("numvfs", ONE)), 1)
 
+    def test_driver_that_sets_its_total_while_it_probes(self):
+        host = self.host([PF(ONE), PF(TWO)], start=False)
+        host.faults(f"op=numvfs address={ONE} delay=300 count=1")
+        host.daemon.start(wait=False)
+        wait_for(host.faults_hit)  # the step was planned with the card's own total
+        with open(host.tree.path(f"sys/bus/pci/devices/{ONE}/sriov_totalvfs"), "w") as f:
+            f.write("3\n")
+        host.wait_all_ready(7)
+        self.assertEqual([(v, e) for _, _, v, e in host.operations("numvfs", ONE)][-1][0], 3)
+        self.assertEqual(problems(host), set())
+
     def test_silent_probe_failure(self):
         host = self.host(start=False)
         bad = host.tree.pfs[ONE].vf(1)
