@@ -52,6 +52,7 @@ char *attributes_text(const struct attributes_record *a) {
         add_flag(&text, "trust", a->trust);
         if (a->link_state)
                 add(&text, "link %s", a->link_state);
+        add_flag(&text, "RSS query", a->rss_query);
         if (!text && text_append(&text, "%s", "") < 0)
                 out_of_memory();
         return text;

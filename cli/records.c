@@ -128,7 +128,8 @@ static int read_attributes(json_t *v, struct attributes_record *ret) {
         *ret = (struct attributes_record){ .vlan = -1, .vlan_qos = -1, .min_tx_mbps = -1, .max_tx_mbps = -1 };
         int r = read_tristate(v, "spoof_check", &ret->spoof_check);
 
-        if (r < 0 || (r = read_tristate(v, "trust", &ret->trust)) < 0)
+        if (r < 0 || (r = read_tristate(v, "trust", &ret->trust)) < 0 ||
+            (r = read_tristate(v, "rss_query", &ret->rss_query)) < 0)
                 return r;
         READ("Attributes", OPTIONAL_TEXT(mac), OPTIONAL_INT(vlan), OPTIONAL_INT(vlan_qos),
              OPTIONAL_TEXT(vlan_protocol), OPTIONAL_INT(min_tx_mbps), OPTIONAL_INT(max_tx_mbps),

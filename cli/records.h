@@ -63,7 +63,7 @@ struct holder_record {
 struct attributes_record { /* NULL, -1 and TRI_UNKNOWN: not set */
         const char *mac, *vlan_protocol, *link_state;
         int64_t vlan, vlan_qos, min_tx_mbps, max_tx_mbps;
-        enum tristate spoof_check, trust;
+        enum tristate spoof_check, trust, rss_query;
 };
 struct leased_vf_record {
         const char *address, *pf, *pool;

@@ -84,12 +84,75 @@ enum vlan_protocol vlan_protocol_from_string(const char *s) {
         return (enum vlan_protocol) i;
 }
 
-const char *attribute_name(uint32_t bit) {
-        static const char *const names[] = { "mac",         "vlan",  "min_tx_mbps", "max_tx_mbps",
-                                             "spoof_check", "trust", "link_state" };
+static const char *const names[] = { "mac",         "vlan",  "min_tx_mbps", "max_tx_mbps",
+                                     "spoof_check", "trust", "link_state",  "rss_query" };
 
+const char *attribute_name(uint32_t bit) {
         for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
                 if (bit == 1U << i)
                         return names[i];
         return "unknown";
+}
+
+uint32_t attribute_from_name(const char *name) {
+        for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(names[i], name) == 0)
+                        return 1U << i;
+        return 0;
+}
+
+const char *attributes_names(uint32_t set, char buf[ATTRIBUTES_STR_MAX]) {
+        size_t n = 0;
+
+        buf[0] = '\0';
+        for (unsigned i = 0; i < ARRAY_SIZE(names) && n < ATTRIBUTES_STR_MAX; i++)
+                if (set & 1U << i)
+                        n += (size_t) snprintf(buf + n, ATTRIBUTES_STR_MAX - n, "%s%s", n > 0 ? ", " : "",
+                                               names[i]);
+        return buf;
+}
+
+static bool vlan_differs(const struct vf_attributes *a, const struct vf_attributes *b) {
+        return a->vlan != b->vlan ||
+               (a->vlan && (a->vlan_qos != b->vlan_qos || a->vlan_protocol != b->vlan_protocol));
+}
+
+uint32_t attributes_difference(const struct vf_attributes *want, const struct vf_attributes *now) {
+        uint32_t d = want->set & ~now->set;
+
+        d |= mac_to_number(want->mac) != mac_to_number(now->mac) ? ATTR_MAC : 0;
+        d |= vlan_differs(want, now) ? ATTR_VLAN : 0;
+        d |= want->min_tx_mbps != now->min_tx_mbps ? ATTR_MIN_TX : 0;
+        d |= want->max_tx_mbps != now->max_tx_mbps ? ATTR_MAX_TX : 0;
+        d |= want->spoof_check != now->spoof_check ? ATTR_SPOOF_CHECK : 0;
+        d |= want->trust != now->trust ? ATTR_TRUST : 0;
+        d |= want->link_state != now->link_state ? ATTR_LINK_STATE : 0;
+        d |= want->rss_query != now->rss_query ? ATTR_RSS_QUERY : 0;
+        return d & want->set;
+}
+
+struct vf_attributes attributes_overlay(const struct vf_attributes *base, const struct vf_attributes *over) {
+        struct vf_attributes r = *base;
+
+        r.set |= over->set;
+        if (over->set & ATTR_MAC)
+                r.mac = over->mac;
+        if (over->set & ATTR_VLAN) {
+                r.vlan = over->vlan;
+                r.vlan_qos = over->vlan_qos;
+                r.vlan_protocol = over->vlan_protocol;
+        }
+        if (over->set & ATTR_MIN_TX)
+                r.min_tx_mbps = over->min_tx_mbps;
+        if (over->set & ATTR_MAX_TX)
+                r.max_tx_mbps = over->max_tx_mbps;
+        if (over->set & ATTR_SPOOF_CHECK)
+                r.spoof_check = over->spoof_check;
+        if (over->set & ATTR_TRUST)
+                r.trust = over->trust;
+        if (over->set & ATTR_LINK_STATE)
+                r.link_state = over->link_state;
+        if (over->set & ATTR_RSS_QUERY)
+                r.rss_query = over->rss_query;
+        return r;
 }

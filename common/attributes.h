@@ -24,6 +24,8 @@ enum vlan_protocol { VLAN_8021Q, VLAN_8021AD, _VLAN_PROTOCOL_MAX };
 #define ATTR_SPOOF_CHECK 0x10U
 #define ATTR_TRUST       0x20U
 #define ATTR_LINK_STATE  0x40U
+#define ATTR_RSS_QUERY   0x80U
+#define ATTR_ALL         0xffU
 
 struct vf_attributes {
         uint32_t set; /* ATTR_…: the others keep the baseline of an unused VF */
@@ -34,6 +36,23 @@ struct vf_attributes {
         uint32_t min_tx_mbps, max_tx_mbps; /* Mbit/s; 0: none */
         bool spoof_check, trust;
         uint8_t link_state; /* enum link_state */
+        bool rss_query;     /* the VF may read the PF's RSS key and table */
+};
+
+/* What is to become of one VF's attributes, and what became of it. */
+enum vf_change_mode {
+        VF_CHANGE_READ,    /* nothing */
+        VF_CHANGE_SET,     /* all of attributes, or as before */
+        VF_CHANGE_RESTORE, /* as if nobody had used it: what its driver does not report, nobody has set */
+        _VF_CHANGE_MODE_MAX,
+};
+
+struct vf_change {
+        uint32_t index;                  /* N of virtfnN */
+        uint32_t mode;                   /* enum vf_change_mode */
+        struct vf_attributes attributes; /* wanted; afterwards: what the kernel reports, .set says which */
+        int32_t error;                   /* 0 or negative errno */
+        uint32_t failed;                 /* ATTR_…: what is not as wanted */
 };
 
 uint64_t mac_to_number(struct mac m);
@@ -52,5 +71,17 @@ enum link_state link_state_from_string(const char *s);     /* _LINK_STATE_MAX if
 const char *vlan_protocol_to_string(enum vlan_protocol p); /* "802.1Q", "802.1ad" */
 enum vlan_protocol vlan_protocol_from_string(const char *s);
 
+/* Which of want's are not as wanted. What is not reported (now->set) counts as different. */
+uint32_t attributes_difference(const struct vf_attributes *want, const struct vf_attributes *now);
+
+/* base, with all that over has. */
+struct vf_attributes attributes_overlay(const struct vf_attributes *base, const struct vf_attributes *over);
+
 /* The name of one ATTR_… bit as it is in the policy: "mac", "vlan", "min_tx_mbps", … */
 const char *attribute_name(uint32_t bit);
+uint32_t attribute_from_name(const char *name); /* 0 if unknown */
+
+/* "mac, trust"; returns buf. */
+#define ATTRIBUTES_STR_MAX 96
+const char *attributes_names(uint32_t set, char buf[ATTRIBUTES_STR_MAX]);
+#define ATTRIBUTES_STR(set) attributes_names((set), (char[ATTRIBUTES_STR_MAX]){ 0 })

@@ -5,10 +5,12 @@
 #include "daemon/acquire.h"
 #include "common/message-id.h"
 #include "common/text.h"
+#include "daemon/baseline.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/reservation.h"
 #include "daemon/to-json.h"
+#include "daemon/told.h"
 #include "daemon/waiting.h"
 
 #include <errno.h>
@@ -191,17 +193,18 @@ static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
                 vf_advance(v);
 }
 
-/* Its MAC, VLAN, rates: set and read back before anybody can use it. */
+/* Its MAC, VLAN, rates: set and read back before anybody can use it, with whatever somebody may have set
+ * since it was scrubbed. */
 static bool step_tell(struct slot *s) {
-        struct worker_op op = vf_op(s->vf, WORKER_ATTRIBUTES, on_told);
+        const struct vf_change change = { .mode = VF_CHANGE_SET,
+                                          .attributes = baseline_with(s->vf, &s->attributes) };
 
-        if (s->attributes.set == 0)
+        if (change.attributes.set == 0)
                 return step_hand(s);
-        op.userdata = s;
-        op.vf_scope = false; /* rtnetlink takes the lock of all interfaces, and the driver that of its mailbox
-                              */
-        memcpy(op.request.data, &s->attributes, sizeof(s->attributes));
-        return submit(s, &op);
+        if (told_submit(s->vf, &change, on_told, s) >= 0)
+                return true;
+        acquisition_fail(s->acquisition, REASON_ATTRIBUTES, -ENOMEM, "out of memory");
+        return false;
 }
 
 /* Root's look at the whole path, before every lease. */

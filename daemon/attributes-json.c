@@ -15,7 +15,7 @@ static json_t *if_set(const struct vf_attributes *a, uint32_t bit, json_t *value
 }
 
 json_t *attributes_json(const struct vf_attributes *a) {
-        return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "mac",
+        return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "mac",
                          if_set(a, ATTR_MAC, json_string(MAC_STR(a->mac))), "vlan",
                          if_set(a, ATTR_VLAN, json_integer(a->vlan)), "vlan_qos",
                          if_set(a, ATTR_VLAN, json_integer(a->vlan_qos)), "vlan_protocol",
@@ -26,7 +26,8 @@ json_t *attributes_json(const struct vf_attributes *a) {
                          if_set(a, ATTR_SPOOF_CHECK, json_boolean(a->spoof_check)), "trust",
                          if_set(a, ATTR_TRUST, json_boolean(a->trust)), "link_state",
                          if_set(a, ATTR_LINK_STATE,
-                                json_string(link_state_to_string((enum link_state) a->link_state))));
+                                json_string(link_state_to_string((enum link_state) a->link_state))),
+                         "rss_query", if_set(a, ATTR_RSS_QUERY, json_boolean(a->rss_query)));
 }
 
 /* A number from 0 to max; false if it is there and is none. */
@@ -68,10 +69,11 @@ int attributes_from_json(const json_t *j, struct vf_attributes *ret, const char 
                : !take_number(j, "max_tx_mbps", UINT32_MAX, ATTR_MAX_TX, &a.max_tx_mbps, &a) ? "max_tx_mbps"
                : !take_bool(j, "spoof_check", ATTR_SPOOF_CHECK, &a.spoof_check, &a)          ? "spoof_check"
                : !take_bool(j, "trust", ATTR_TRUST, &a.trust, &a)                            ? "trust"
+               : !take_bool(j, "rss_query", ATTR_RSS_QUERY, &a.rss_query, &a)                ? "rss_query"
                                                                                              : NULL;
         if ((text = text_of(j, "mac"))) {
                 a.set |= ATTR_MAC;
-                if (mac_parse(text, &a.mac) < 0 || !mac_is_unicast(a.mac))
+                if (mac_parse(text, &a.mac) < 0 || (a.mac.byte[0] & 1))
                         *bad = "mac";
         }
         if ((text = text_of(j, "vlan_protocol"))) {

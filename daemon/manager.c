@@ -15,6 +15,7 @@
 #include "daemon/reservation.h"
 #include "daemon/server.h"
 #include "daemon/store.h"
+#include "daemon/told.h"
 #include "daemon/waiting.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ struct manager *manager_free(struct manager *m) {
         while (m->pf_orphans)
                 managed_pf_free_orphan(m->pf_orphans);
         evidence_stop(m);
+        told_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);

@@ -46,6 +46,9 @@ struct manager {
         struct waiting *waiting;       /* requests in line, see waiting.c */
         sd_event_source *waiting_look; /* deferred: somebody may be served now */
         sd_event_source *expiry;       /* timer: the next lease whose time is up */
+        struct told_part *told;        /* changes of attributes in line, see told.c */
+        struct told_set *told_sets;    /* under way */
+        sd_event_source *tell;         /* timer: sends them */
         sd_event_source *identify;     /* timer: link speeds, where a policy rests on them */
 
         struct worker_link *link;

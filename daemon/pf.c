@@ -54,6 +54,7 @@ struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts) {
 static void vf_gone(struct managed_vf *v) {
         v->detail[0] = '\0';
         vf_enter(v, VF_EVENT_LOST, REASON_GONE);
+        store_baseline_remove(v);
         managed_vf_release(v);
         if (!v->busy)
                 free(v);
@@ -153,6 +154,8 @@ static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned)
                         return NULL;
                 v->fence = fdstore_take(p->manager->fdstore, scanned->address);
                 v->fence_stored = v->fence >= 0;
+                if (!p->fresh)
+                        store_load_baseline(v);
         }
         if (v->vf.state == VF_ABSENT)
                 v->fresh = p->fresh;

@@ -24,8 +24,9 @@ struct managed_pf {
         unsigned target;           /* its VF count */
         char detail[160];
         char drain_reason[128];
-        bool reidentify;  /* a worker failed at that: the retry timer asks again */
-        bool identifying; /* its VFs are not looked at before the policy can tell whose it is */
+        bool reidentify;          /* a worker failed at that: the retry timer asks again */
+        struct told_set *telling; /* the change set under way, see told.c */
+        bool identifying;         /* its VFs are not looked at before the policy can tell whose it is */
 };
 
 static inline struct managed_pf *managed_pf(const struct pf *pf) {

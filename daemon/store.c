@@ -15,6 +15,7 @@
 #define RESERVATIONS "var/lib/vfctld/reservations"
 #define DRAINED      "var/lib/vfctld/drained"
 #define PENDING      "run/vfctld/pending"
+#define BASELINE     "run/vfctld/baseline"
 #define FILE_MAX     (64U * 1024U)
 
 static int put_json(int root_fd, const char *dir, const char *name, json_t *j_taken) {
@@ -355,4 +356,32 @@ void store_load_pf(struct managed_pf *p) {
         json_int_t vfs = json_integer_value(json_object_get(pending, "vfs"));
         if (vfs > 0 && vfs <= VFS_PER_PF_MAX)
                 p->pf.pending_vfs = (unsigned) vfs;
+}
+
+void store_baseline(struct managed_vf *v) {
+        char name[32];
+
+        quarantine_file(v->vf.address, name);
+        int r = put_json(v->manager->root_fd, BASELINE, name, attributes_json(&v->baseline));
+        if (r < 0) /* after a restart it gets what a VF has that nobody ever told anything */
+                log_with(LOG_WARNING, (&(struct log_fields){ .address = &v->vf.address }),
+                         "its baseline could not be written down: %s", errno_text(r));
+}
+
+void store_baseline_remove(struct managed_vf *v) {
+        char name[32];
+
+        quarantine_file(v->vf.address, name);
+        (void) root_unlink(v->manager->root_fd, BASELINE, name); /* the next one of this address is new */
+}
+
+void store_load_baseline(struct managed_vf *v) {
+        const char *bad;
+        char name[32];
+
+        quarantine_file(v->vf.address, name);
+        if (!root_exists(v->manager->root_fd, BASELINE "/%s", name))
+                return;
+        _cleanup_json_ json_t *j = load_json(v->manager->root_fd, BASELINE, name);
+        v->baseline_known = j && attributes_from_json(j, &v->baseline, &bad) >= 0;
 }

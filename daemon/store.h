@@ -23,6 +23,11 @@ void store_drained(struct managed_pf *p);
 void store_pending(struct managed_pf *p);
 void store_load_pf(struct managed_pf *p);
 
+/* The baseline of a VF's attributes, as long as the VF is there. */
+void store_baseline(struct managed_vf *v);
+void store_baseline_remove(struct managed_vf *v);
+void store_load_baseline(struct managed_vf *v);
+
 void store_quarantine(struct managed_vf *v, enum reason reason, const char *detail);
 void store_unquarantine(struct managed_vf *v);
 /* True if it is written down; *reason and detail say why. */

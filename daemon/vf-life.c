@@ -4,6 +4,7 @@
  * decides the next. */
 
 #include "common/text.h"
+#include "daemon/baseline.h"
 #include "daemon/pf.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
@@ -25,7 +26,7 @@ void vf_retry_later(struct managed_vf *v, enum reason reason, const char *detail
         reconcile_retry(v->manager);
 }
 
-static void step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
+void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
         /* No worker at all says nothing about the VF. One that ends over and over while it works on it does.
          */
         if (worker_reply_is_transient(reply) && (reply->error == -ECONNREFUSED || v->retries < LOST_MAX)) {
@@ -92,7 +93,7 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                  * keeps it off (drivers/base/bus.c:bus_add_driver) */
                 vf_retry_later(v, REASON_PROBE_FAILED, v->detail);
         else
-                step_failed(v, reply, REASON_PROBE_FAILED);
+                vf_step_failed(v, reply, REASON_PROBE_FAILED);
 }
 
 static void on_group_type(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -129,7 +130,7 @@ static void on_unbound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
         if (reply->error < 0 && reply->reason == REASON_HOST_NEEDS_IT)
                 vf_blocked(v, REASON_HOST_NEEDS_IT, v->detail);
         else if (reply->error < 0)
-                step_failed(v, reply, REASON_PROBE_FAILED);
+                vf_step_failed(v, reply, REASON_PROBE_FAILED);
         else
                 vf_advance(v);
 }
@@ -161,7 +162,7 @@ static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
         if (vf_op_ended(v, reply, fds))
                 return;
         if (reply->error < 0) {
-                step_failed(v, reply, REASON_RESET_FAILED);
+                vf_step_failed(v, reply, REASON_RESET_FAILED);
                 return;
         }
         vf_take_evidence(v, reply);
@@ -177,36 +178,8 @@ static void on_scrubbed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
         vf_enter(v, VF_EVENT_FENCED, REASON_NONE);
 }
 
-static void on_plain(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
-        struct managed_vf *v = userdata;
-
-        if (vf_op_ended(v, reply, fds))
-                return;
-        if (reply->error < 0) {
-                step_failed(v, reply,
-                            reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
-                                                                         : REASON_ATTRIBUTES);
-                return;
-        }
-        v->plain = true;
-        vf_advance(v);
-}
-
-/* The MAC, VLAN, rates and trust of the last owner must not be the next one's. A PF without an interface has
- * never told its VFs anything. */
-static bool must_be_plain(const struct managed_vf *v) {
-        return !v->plain && v->vf.pf->class >> 16 == 0x02 && v->vf.pf->netdev[0] && !v->vf.pf->whole;
-}
-
-/* Under the fence, with the attributes of an unused VF first: the reset then starts from them. */
+/* Under the fence, with the attributes of an unused VF: the reset starts from them. */
 static void step_scrub(struct managed_vf *v) {
-        if (must_be_plain(v)) {
-                struct worker_op plain = vf_op(v, WORKER_BASELINE, on_plain);
-
-                plain.vf_scope = false; /* rtnetlink, and the mailbox of the PF's driver */
-                vf_submit(v, &plain);
-                return;
-        }
         struct worker_op op = vf_op(v, WORKER_SCRUB, on_scrubbed);
 
         op.fds[0] = v->fence;
@@ -240,7 +213,7 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 pf_rescan_soon(managed_pf(v->vf.pf)); /* it is being unbound just now */
                 vf_retry_later(v, REASON_FENCE_FAILED, v->detail);
         } else
-                step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
+                vf_step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
 }
 
 /* One open group fences all devices of it: whoever is first opens it, the others share that. False: to be
@@ -292,7 +265,7 @@ static void on_revoked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
         if (vf_op_ended(v, reply, fds))
                 return;
         if (reply->error < 0) {
-                step_failed(v, reply, REASON_FENCE_FAILED);
+                vf_step_failed(v, reply, REASON_FENCE_FAILED);
                 return;
         }
         v->revoked = true;
@@ -312,7 +285,7 @@ static void on_renewed(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
                 return;
         vf_refresh(v);
         if (reply->error < 0) {
-                step_failed(v, reply, REASON_PROBE_FAILED);
+                vf_step_failed(v, reply, REASON_PROBE_FAILED);
                 return;
         }
         v->renewed = true;
@@ -380,6 +353,8 @@ static void advance_bound(struct managed_vf *v) {
                 vf_step_listen(v);
         else if (!v->evident)
                 vf_step_evidence(v);
+        else if (baseline_is_due(v))
+                baseline_step(v);
         else if (!v->fresh)
                 step_scrub(v);
         else if (vf_judged(v, 0)) {
@@ -402,6 +377,8 @@ static void advance_reclaiming(struct managed_vf *v) {
                 step_renew(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
+        else if (baseline_is_due(v))
+                baseline_step(v);
         else
                 step_scrub(v);
 }

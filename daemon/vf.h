@@ -20,7 +20,7 @@ struct managed_vf {
         bool indexed;     /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;       /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;     /* reclaiming: the group node is root's again */
-        bool plain;       /* its attributes are those of a VF that nobody used */
+        bool plain;       /* its attributes are those of its baseline */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */
         unsigned listen_tries;            /* quarantined: attempts to listen for the kernel's request */
@@ -43,6 +43,8 @@ struct managed_vf {
         enum reason shown;           /* why it was blocked last, also while it is being tried again */
         pid_t holders[WORKER_HOLDERS_MAX];
         size_t n_holders;
+        struct vf_attributes baseline; /* see baseline.h */
+        bool baseline_known;
         char detail[160]; /* what the worker or the kernel said about the reason */
 };
 
@@ -129,6 +131,9 @@ void vf_watch_verdict(struct managed_vf *v); /* while it is leased: logs and tel
 bool vf_must_listen(const struct managed_vf *v);
 void vf_step_listen(struct managed_vf *v); /* then vf_advance() */
 void vf_stop_listening(struct managed_vf *v);
+
+/* What follows from a step that failed: another try if only the worker failed, else a quarantine. */
+void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason);
 
 /* Blocks the VF and tries again shortly. */
 void vf_retry_later(struct managed_vf *v, enum reason reason, const char *detail);

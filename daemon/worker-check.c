@@ -133,10 +133,6 @@ static int check_driver_of_whole(const struct worker_request *q, const struct vf
         case WORKER_LISTEN:
         case WORKER_CUT_OFF:
                 return vfio ? 0 : -EPERM;
-        case WORKER_ATTRIBUTES:
-        case WORKER_BASELINE:
-                *why = "a whole function has no attributes of a VF";
-                return -EPERM;
         case WORKER_PING:
         case WORKER_AUTOPROBE:
         case WORKER_NUMVFS:
@@ -144,6 +140,7 @@ static int check_driver_of_whole(const struct worker_request *q, const struct vf
         case WORKER_CONFIG:
         case WORKER_EVIDENCE:
         case WORKER_IDENTIFY:
+        case WORKER_ATTRIBUTES:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -201,17 +198,6 @@ static int check_target(int root_fd, const struct worker_request *q, struct work
         return 0;
 }
 
-static bool are_attributes(const uint8_t data[sizeof(((struct worker_request *) 0)->data)]) {
-        const uint32_t known = ATTR_MAC | ATTR_VLAN | ATTR_MIN_TX | ATTR_MAX_TX | ATTR_SPOOF_CHECK |
-                               ATTR_TRUST | ATTR_LINK_STATE;
-        struct vf_attributes a;
-
-        memcpy(&a, data, sizeof(a));
-        return !(a.set & ~known) && a.vlan <= VLAN_ID_MAX && a.vlan_qos <= VLAN_QOS_MAX &&
-               a.vlan_protocol < _VLAN_PROTOCOL_MAX && a.link_state < _LINK_STATE_MAX &&
-               (!(a.set & ATTR_MAC) || mac_is_unicast(a.mac));
-}
-
 /* What the text and the values of a request may be, beyond its target. */
 static int check_arguments(const struct worker_request *q, const struct worker_subject *s, const char **why) {
         switch ((enum worker_op_code) q->op) {
@@ -254,8 +240,11 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
                 return q->value[0] <= CONFIG_SPACE_SIZE - sizeof(((struct worker_reply *) 0)->data) ? 0
                                                                                                     : -EINVAL;
         case WORKER_ATTRIBUTES:
-                *why = "not what a VF can be told";
-                return are_attributes(q->data) ? 0 : -EINVAL;
+                *why = "the PF is not under management";
+                if (s->pf.autoprobe)
+                        return -EPERM;
+                *why = "not a number of VFs";
+                return q->value[0] > 0 && q->value[0] <= s->pf.total_vfs ? 0 : -EINVAL;
         case WORKER_PING:
         case WORKER_UNBIND:
         case WORKER_OPEN:
@@ -265,7 +254,6 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_EVIDENCE:
         case WORKER_CUT_OFF:
         case WORKER_IDENTIFY:
-        case WORKER_BASELINE:
         case _WORKER_OP_MAX:
                 break;
         }

@@ -6,6 +6,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
+#include "daemon/worker-changeset.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-path.h"
 #include "iommu/fence.h"
@@ -167,19 +168,28 @@ static int do_numvfs(struct job *j) {
 }
 
 static int do_attributes(struct job *j) {
-        const struct vf *vf = &j->subject.vf;
-        struct vf_attributes want;
-        struct netvf v;
+        struct address pf = j->subject.pf.address;
+        _cleanup_free_ struct vf_change *changes = NULL;
+        size_t n = (size_t) j->request->value[0];
+        uint64_t num_vfs = 0;
+        int ifindex = 0;
 
-        j->step = "the PF has no network interface";
-        j->reason = REASON_ATTRIBUTES;
-        int r = netvf_find(j->context->root_fd, vf->pf->address, vf->index, &v);
-        if (r < 0)
-                return r;
-        if (j->request->op == WORKER_BASELINE)
-                return netvf_baseline(&v, &j->reason, &j->step);
-        memcpy(&want, j->request->data, sizeof(want));
-        return netvf_set(&v, &want, &j->reason, &j->step);
+        j->step = "reading sriov_numvfs";
+        int r = root_read_u64(j->context->root_fd, &num_vfs, DEVICE "sriov_numvfs", ADDRESS_STR(pf));
+        if (r >= 0) {
+                j->step = "not a change set";
+                r = changeset_read(j->in[0], n, (unsigned) num_vfs, &changes);
+        }
+        if (r >= 0) {
+                j->step = "the PF has no network interface";
+                j->reason = REASON_ATTRIBUTES;
+                r = netvf_find(j->context->root_fd, pf, &ifindex);
+        }
+        if (r >= 0)
+                r = netvf_apply(ifindex, changes, n, &j->step);
+        if (r >= 0)
+                r = j->out[0] = changeset_write(changes, n);
+        return MIN(r, 0);
 }
 
 /* Unbinding a VFIO driver waits for whoever has the VF, and hotplug of the whole host with it. */
@@ -252,7 +262,6 @@ static int do_operation(struct job *j) {
         case WORKER_IDENTIFY:
                 return worker_identity_put(root, q->address, j->reply, &j->step);
         case WORKER_ATTRIBUTES:
-        case WORKER_BASELINE:
                 return do_attributes(j);
         case _WORKER_OP_MAX:
                 break;

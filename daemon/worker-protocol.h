@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define WORKER_PROTOCOL_VERSION 2U
+#define WORKER_PROTOCOL_VERSION 3U
 #define WORKER_SOCKET           "/run/vfctld/worker"
 #define WORKER_HOLDERS_MAX      16U
 #define WORKER_FDS_MAX          2U
@@ -40,8 +40,7 @@
         X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */ \
         X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
         X(IDENTIFY, "identify", ANY)    /* reply data: struct worker_identity; reads only */                 \
-        X(ATTRIBUTES, "attributes", VF) /* data: struct vf_attributes to set, each read back */              \
-        X(BASELINE, "baseline", VF)     /* all attributes as of a VF that nobody used, each read back */
+        X(ATTRIBUTES, "attributes", PF) /* fd[0]: value[0] struct vf_change; reply fd[0]: the same */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 
@@ -59,7 +58,6 @@ struct worker_request {
         struct address address;
         uint64_t value[4];
         char text[DRIVER_MAX]; /* NUL-terminated, NUL-padded */
-        uint8_t data[64];      /* ATTRIBUTES: struct vf_attributes; else zero */
 };
 
 /* What IDENTIFY says of a function, as in struct pf. Strings are NUL-terminated; empty or zero: it has none.

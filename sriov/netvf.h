@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What the PF's driver is told of a VF by rtnetlink: MAC, VLAN, rates, spoof check, trust, link state.
- * Effects: for the worker only, CAP_NET_ADMIN, in the network namespace of the PF's interface. These wait for
- * the lock of all network interfaces. *step says in a few words what failed; a static text. */
+/* What the PF's driver is told of its VFs by rtnetlink: MAC, VLAN, rates, spoof check, trust, link state, RSS
+ * query. Effects: for the worker only, CAP_NET_ADMIN, in the network namespace of the PF's interface. These
+ * wait for the lock of all network interfaces. */
 
 #include "common/attributes.h"
 #include "common/model.h"
 
-struct netvf {
-        int ifindex;    /* of the PF */
-        unsigned index; /* N of virtfnN */
-};
+/* The interface of the PF. -ENODEV if it has none here, or if this root is not the running system. */
+int netvf_find(int root_fd, struct address pf, int *ret_ifindex);
 
-/* The interface of the PF. -ENODEV if it has none, or if this root is not the running system. */
-int netvf_find(int root_fd, struct address pf, unsigned index, struct netvf *ret);
+/* Carries out a change set: all VFs of it in one message where that works, then one look at what became of
+ * them. Where the message fails or does less than it says, each VF is told alone, so that one does not spoil
+ * the others; a VF that could not be set as a whole is set back. The work does not grow with the VFs of the
+ * PF but by the one list that the kernel answers with.
+ *
+ * 0 if every change was tried (.error says how each went); -errno if nothing was: *step says what failed, a
+ * static text. */
+int netvf_apply(int ifindex, struct vf_change *changes, size_t n, const char **step);
 
-/* What the kernel reports; .set says which that is. -EMSGSIZE if the VF is beyond what fits the kernel's
- * answer (more than 334 VFs: the list's length has 16 bits), so nothing is known. */
-int netvf_read(const struct netvf *v, struct vf_attributes *ret);
-
-/* Sets what differs, reads all of it back, and sets it back if that fails. *reason:
- * REASON_ATTRIBUTE_UNSUPPORTED or REASON_ATTRIBUTES. */
-int netvf_set(const struct netvf *v, const struct vf_attributes *want, enum reason *reason,
-              const char **step);
-
-/* As a VF that nobody used: no MAC of ours, untagged, no rates, spoof check on, no trust, link state of the
- * PF. One after another, each read back. */
-int netvf_baseline(const struct netvf *v, enum reason *reason, const char **step);
-
-/* Pure: finds a VF in the payload of an RTM_NEWLINK message (from struct ifinfomsg on). 0, -ENOENT if the
- * list is whole and has no such VF, -EMSGSIZE if it is cut. */
-int netvf_parse(const void *payload, size_t size, unsigned index, struct vf_attributes *ret);
+/* Pure: the VFs of the payload of an RTM_NEWLINK message (from struct ifinfomsg on) into ret[index], n of
+ * them at most; those that are not listed get .set = 0. 0; -EBADMSG; -EMSGSIZE if the list is cut, so that
+ * nothing is known. The kernel closes the list with a length of 16 bits and no check
+ * (net/core/rtnetlink.c:rtnl_fill_vf), 334 VFs without statistics; the list itself is whole, and is taken if
+ * it proves to be. */
+int netvf_parse(const void *payload, size_t size, struct vf_attributes *ret, size_t n);

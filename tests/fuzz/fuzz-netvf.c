@@ -13,14 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!copy)
                 return 0;
         memcpy(copy, data, size);
-        for (unsigned i = 0; i < 4; i++) {
-                struct vf_attributes a;
-
-                if (netvf_parse(copy, size, i, &a) != 0)
-                        continue;
-                REQUIRE(a.set & ATTR_MAC);
-                REQUIRE(a.vlan_protocol < _VLAN_PROTOCOL_MAX && a.link_state < _LINK_STATE_MAX);
-        }
+        struct vf_attributes a[4];
+        if (netvf_parse(copy, size, a, 4) == 0)
+                for (unsigned i = 0; i < 4; i++) {
+                        REQUIRE(a[i].set == 0 || a[i].set & ATTR_MAC);
+                        REQUIRE(a[i].vlan_protocol < _VLAN_PROTOCOL_MAX && a[i].link_state < _LINK_STATE_MAX);
+                }
         free(copy);
         return 0;
 }

@@ -23,7 +23,7 @@ SYS = "/sys/bus/pci/devices"
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTOCOL = os.path.join(HERE, "../../daemon/worker-protocol.h")
 REASONS = os.path.join(HERE, "../../common/reason.h")
-ADDRESS, REQUEST, REPLY = "IBBBx", "@IIQIBBBx4Q64s64x", "@IiQII17Q256s160s"
+ADDRESS, REQUEST, REPLY = "IBBBx", "@IIQIBBBx4Q64s", "@IiQII17Q256s160s"
 GROUP, IOMMUFD = 1, 2
 WORKER = ""
 
@@ -429,7 +429,7 @@ sys.stdin.read()
 
 if __name__ == "__main__":
     WORKER = os.path.realpath(sys.argv.pop(1))
-    assert struct.calcsize(REQUEST) == 184 and struct.calcsize(REPLY) == 576, \
+    assert struct.calcsize(REQUEST) == 120 and struct.calcsize(REPLY) == 576, \
         (struct.calcsize(REQUEST), struct.calcsize(REPLY))
     result = unittest.main(verbosity=2, exit=False).result
     failed = len(result.failures) + len(result.errors)

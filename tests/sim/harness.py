@@ -398,7 +398,7 @@ class Host:
             f.write(f"{os.getpid()}\n")
         self.write_policy(default_policy() if policy is None else policy)
         if MANY_USERS:
-            for d in ("run/vfctld", "run/vfctld/leases", "run/vfctld/pending", "var/lib/vfctld", "var/lib/vfctld/quarantine",
+            for d in ("run/vfctld", "run/vfctld/leases", "run/vfctld/pending", "run/vfctld/baseline", "var/lib/vfctld", "var/lib/vfctld/quarantine",
                       "var/lib/vfctld/reservations", "var/lib/vfctld/drained"):
                 os.chown(self.tree.path(d), DAEMON_UID, DAEMON_UID)
         self.daemon = Daemon(self, *options)
@@ -546,6 +546,28 @@ class Host:
             return []
         return [(w[1], w[2], int(w[3]), w[5]) for w in lines
                 if w[1] not in ("!", "ping", "evidence", "listen", "identify") and op in (None, w[1]) and address in (None, w[2])]
+
+    def attributes(self, vf):
+        """What the PF's driver keeps of a VF: names as in the policy, numbers as in <linux/if_link.h>."""
+        try:
+            words = self.tree.read(f"sim/attributes/{vf}").split()
+        except FileNotFoundError:
+            words = ["00:00:00:00:00:00", "0", "0", "0", "0", "0", "1", "0", "0", "0"]
+        names = ("vlan", "vlan_qos", "vlan_protocol", "min_tx_mbps", "max_tx_mbps", "spoof_check", "trust", "link_state",
+                 "rss_query")
+        return {"mac": words[0], **dict(zip(names, map(int, words[1:])))}
+
+    def set_attributes(self, vf, **changes):
+        """As somebody does with 'ip link' behind the daemon's back."""
+        words = {**self.attributes(vf), **changes}
+        with open(self.tree.path(f"sim/attributes/{vf}"), "w") as f:
+            f.write(" ".join(str(w) for w in words.values()) + "\n")
+
+    def driver_cannot(self, pf, *names):
+        os.makedirs(self.tree.path(f"sim/pf/{pf}/cannot"), exist_ok=True)
+        for name in names:
+            with open(self.tree.path(f"sim/pf/{pf}/cannot/{name}"), "w"):
+                pass
 
     def faults_hit(self):
         try:

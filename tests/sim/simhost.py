@@ -141,10 +141,10 @@ class Tree:
         self.iommu = iommu
         for d in ("sys/bus/pci/devices", "sys/bus/pci/drivers/vfio-pci", "sys/kernel/iommu_groups", "sys/class/iommu",
                   "sys/module/vfio_pci/parameters", "dev/vfio", "proc", "etc/vfctl/policy.d", "run/vfctld/leases",
-                  "run/vfctld/pending", "var/lib/vfctld/quarantine", "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "sys/class/block",
-                  "sys/class/net", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock"):
+                  "run/vfctld/pending", "run/vfctld/baseline", "var/lib/vfctld/quarantine", "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "sys/class/block",
+                  "sys/class/net", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock", "sim/attributes"):
             os.makedirs(os.path.join(root, d), exist_ok=True)
-        for d in ("sim", "sim/resets", "sim/vf", "sim/memlock"):
+        for d in ("sim", "sim/resets", "sim/vf", "sim/memlock", "sim/attributes"):
             os.chmod(os.path.join(root, d), 0o777)
         put(root, "proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/vda1 ro intel_iommu=on\n")
         put(root, "proc/sys/kernel/random/boot_id", "5f0e0a30-61b3-4a1b-8f4e-1c1d8a8d0b11\n")

@@ -7,6 +7,7 @@
 #include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
 #include "daemon/worker-path.h"
+#include "simattributes.h"
 #include "simfault.h"
 #include "simvf.h"
 #include "sriov/busmaster.h"
@@ -239,8 +240,7 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
         case WORKER_IDENTIFY:
                 return identify(s, q, p);
         case WORKER_ATTRIBUTES:
-        case WORKER_BASELINE:
-                return OK;
+                return attributes_change(s, q, in, out);
         case _WORKER_OP_MAX:
                 break;
         }

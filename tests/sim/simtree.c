@@ -132,6 +132,8 @@ static struct outcome numvfs_remove(const struct sim *s, struct address pf, unsi
                 usleep(10000);
         for (unsigned i = have; i-- > 0;)
                 vf_remove(s, pf, vfs[i], i);
+        for (unsigned i = 0; i < have; i++) /* they have those of new VFs again */
+                unlinkat(s->root, pathf("sim/attributes/%s", ADDRESS_STR(vfs[i])), 0);
         return OK;
 }
 

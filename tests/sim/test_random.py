@@ -16,7 +16,7 @@ OPERATIONS = int(os.environ.get("VFSIM_OPERATIONS", "20000"))
 SEED = int(os.environ.get("VFSIM_SEED", "1"))
 FAULTS = ("op=scrub error=EIO count=1 after={after}", "op=fence error=EIO count=1 after={after}",
           "op=grant error=EIO count=1 after={after}", "op=attributes error=EIO count=1 after={after}",
-          "op=baseline error=EIO count=1 after={after}", "op=scrub exit=before count=1 after={after}",
+          "op=attributes value=2 error=EIO count=1 after={after}", "op=scrub exit=before count=1 after={after}",
           "op=grant exit=after count=1 after={after}", "op=evidence short=1 count=1 after={after}")
 
 

@@ -475,7 +475,80 @@ class AttributesTest(SimTest):
         vm.kill()
         host.wait_state(vm.vfs[0], "ready")
         ops = [op for op, *_ in host.operations(address=vm.vfs[0])]
-        self.assertLess(ops.index("baseline"), ops.index("scrub"))
+        self.assertLess(len(ops) - 1 - ops[::-1].index("attributes"), ops.index("scrub"))
+
+    PLAIN = {"mac": "00:00:00:00:00:00", "vlan": 0, "vlan_qos": 0, "vlan_protocol": 0, "min_tx_mbps": 0, "max_tx_mbps": 0,
+             "spoof_check": 1, "trust": 0, "link_state": 0, "rss_query": 0}
+
+    def test_what_the_driver_has(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant={**self.GRANT, "trust": True}))
+        vm = host.vm(vm="web1", vlan=200, max_tx_mbps=500)
+        vf = vm.vfs[0]
+        self.assertEqual(host.attributes(vf), {**self.PLAIN, "mac": "02:52:44:00:00:00", "vlan": 200, "max_tx_mbps": 500, "trust": 1})
+        vm.kill()
+        host.wait_state(vf, "ready")
+        self.assertEqual(host.attributes(vf), self.PLAIN)
+
+    def test_what_somebody_set_before_does_not_reach_the_next_owner(self):
+        """Neither on a VF that the daemon finds, nor behind its back while it is idle."""
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy())
+        vf = host.tree.pfs[ONE].vfs[0]
+        host.set_attributes(vf, trust=1, vlan=7, max_tx_mbps=3, spoof_check=0)
+        vm = host.vm(vm="web1")
+        self.assertEqual(vm.vfs[0], vf)
+        self.assertEqual(host.attributes(vf), self.PLAIN)
+
+    def test_baseline_is_what_the_driver_gave(self):
+        """A MAC that the driver gave a new VF is its own again afterwards, over a restart of the daemon too."""
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT), start=False)
+        vf = host.tree.pfs[ONE].vfs[1]
+        host.set_attributes(vf, mac="02:aa:00:00:00:01", trust=1, link_state=1)
+        host.daemon.start()
+        host.wait_all_ready(4)
+        own = {**self.PLAIN, "mac": "02:aa:00:00:00:01"}
+        self.assertEqual(host.attributes(vf), own)  # trust and a forced link are nobody's baseline
+        vm = host.vm(vm="web1", count=4)
+        self.assertEqual(host.attributes(vf)["mac"], "02:52:44:00:00:01")
+        host.daemon.kill9()
+        vm.kill()
+        host.daemon.start()
+        host.wait_all_ready(4)
+        self.assertEqual([host.attributes(v) for v in host.tree.pfs[ONE].vfs], [self.PLAIN, own, self.PLAIN, self.PLAIN])
+
+    def test_one_change_set_for_all_vfs_of_a_pf(self):
+        host = self.host([PF(ONE, total=32, netdev="enp1s0"), PF(TWO, total=32, netdev="enp2s0")],
+                         policy=policy(grant={**self.GRANT, "quota": 64}))
+        sets = lambda: len(host.operations("attributes", ONE)) + len(host.operations("attributes", TWO))
+        before = sets()
+        vm = host.vm(vm="web1", count=16)
+        self.assertLessEqual(sets() - before, 4)
+        self.assertEqual(len({host.attributes(v)["mac"] for v in vm.vfs}), 16)
+        before = sets()
+        vm.kill()
+        host.wait_all_ready(64)
+        self.assertLess(sets() - before, 16)
+        self.assertEqual([host.attributes(v) for v in vm.vfs], [self.PLAIN] * 16)
+
+    def test_one_bad_vf_does_not_spoil_the_others(self):
+        host = self.host([PF(ONE, total=8, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vm = host.vm(vm="web1", count=4)
+        bad = vm.vfs[2]
+        host.faults(f"op=attributes address={bad} value=2 error=EIO count=1")
+        vm.kill()
+        self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "attributes-failed")
+        for vf in vm.vfs:
+            if vf != bad:
+                host.wait_state(vf, "ready")
+                self.assertEqual(host.attributes(vf), self.PLAIN)
+
+    def test_what_a_driver_cannot_do(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant={**self.GRANT, "trust": True}), start=False)
+        host.driver_cannot(ONE, "trust", "rss_query")
+        host.daemon.start()
+        host.wait_all_ready(4)
+        self.refused("attribute-unsupported", host.vm().acquire)
+        host.wait_all_ready(4)
+        self.assertEqual(host.attributes(host.tree.pfs[ONE].vfs[0])["mac"], self.PLAIN["mac"])
 
     def test_what_may_not_be_chosen(self):
         host = self.host([PF(ONE), nvme(DISK)], policy=policy(grant=self.GRANT))
@@ -497,7 +570,7 @@ class AttributesTest(SimTest):
     def test_a_vf_that_cannot_be_made_plain_is_quarantined(self):
         host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
         vm = host.vm(vm="web1")
-        host.faults(f"op=baseline address={vm.vfs[0]} error=5 count=1")
+        host.faults(f"op=attributes address={vm.vfs[0]} value=2 error=5 count=1")
         vm.kill()
         self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
         host.call("Clear", address=vm.vfs[0])

@@ -15,7 +15,7 @@ from harness import PF, SimTest, wait_for
 from simhost import Tree, function
 
 HEADERS = os.path.join(harness.HERE, "..", "..")
-REQUEST = struct.Struct("=IIQIBBBx4Q64s64s")
+REQUEST = struct.Struct("=IIQIBBBx4Q64s")
 IDENTITY = struct.Struct("=64s24s6s2xII")
 WHOLE = 0x57484F4C
 REPLY = struct.Struct("=IiQII17Q256s160s")
@@ -47,7 +47,7 @@ class Worker:
         device, function = rest.split(".")
         self.id += 1
         data = REQUEST.pack(VERSION, OPS.index(op), self.id, int(domain, 16), int(bus, 16), int(device, 16), int(function),
-                            *(list(values) + [0] * 4)[:4], text.encode(), b"")
+                            *(list(values) + [0] * 4)[:4], text.encode())
         self.sock.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
 
     def receive(self):
@@ -90,7 +90,7 @@ class WorkerTest(SimTest):
         return fds[0]
 
     def test_protocol_layout(self):
-        self.assertEqual((REQUEST.size, REPLY.size), (184, 24 + 17 * 8 + 256 + 160))
+        self.assertEqual((REQUEST.size, REPLY.size), (120, 24 + 17 * 8 + 256 + 160))
         self.assertEqual(OPS[:4], ["ping", "autoprobe", "numvfs", "bind"])
         self.assertEqual(self.start().do("ping"), ("", "none", 0, []))
 
@@ -440,7 +440,7 @@ import socket, struct, subprocess, sys, time
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 worker = subprocess.Popen([sys.argv[1], "--root", sys.argv[2]], stdin=theirs)
 theirs.close()
-ours.send(struct.pack("=IIQIBBBx4Q64s64s", 2, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b"", b""))
+ours.send(struct.pack("=IIQIBBBx4Q64s", 3, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b""))
 time.sleep(30)
 """
 

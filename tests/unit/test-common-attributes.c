@@ -5,6 +5,8 @@
 #include "common/macro.h"
 #include "tests/unit/test.h"
 
+#include <string.h>
+
 #include <errno.h>
 
 static void test_mac(void **state) {
@@ -45,7 +47,13 @@ static void test_names(void **state) {
         assert_int_equal(vlan_protocol_from_string("802.1x"), _VLAN_PROTOCOL_MAX);
         assert_string_equal(attribute_name(ATTR_MAC), "mac");
         assert_string_equal(attribute_name(ATTR_LINK_STATE), "link_state");
-        assert_string_equal(attribute_name(0x80), "unknown");
+        assert_string_equal(attribute_name(0x100), "unknown");
+        for (uint32_t bit = 1; bit < ATTR_ALL; bit <<= 1)
+                assert_int_equal(attribute_from_name(attribute_name(bit)), bit);
+        assert_int_equal(attribute_from_name("mtu"), 0);
+        assert_string_equal(ATTRIBUTES_STR(0), "");
+        assert_string_equal(ATTRIBUTES_STR(ATTR_MAC | ATTR_TRUST), "mac, trust");
+        assert_true(strlen(ATTRIBUTES_STR(ATTR_ALL)) < ATTRIBUTES_STR_MAX - 1);
 }
 
 int main(void) {

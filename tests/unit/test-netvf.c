@@ -96,65 +96,95 @@ static void require_vf(const struct vf_attributes *a, uint32_t i) {
         assert_true(i % 3 == 2 || a->spoof_check == (i % 3 == 1));
 }
 
-/* Right, or not known; never another VF's, and never wrong. 65,535 bytes are full at some 330 VFs. */
+/* 65,535 bytes are full at some 330 VFs: the length of the list is wrong then, not the list. */
 static void test_many_vfs(void **state) {
-        static const uint32_t counts[] = { 1, 4, 64, 250, 300, 400, 700 };
+        static const uint32_t counts[] = { 1, 4, 64, 250, 300, 329, 330, 331, 332, 400, 700, 1000 };
+        static struct vf_attributes a[1001];
         static struct message m;
 
         FOREACH_ARRAY(n, counts, ARRAY_SIZE(counts)) {
-                unsigned known = 0;
-
                 make(&m, *n);
-                for (uint32_t i = 0; i < *n; i++) {
-                        struct vf_attributes a;
-                        int r = netvf_parse(m.data, m.n, i, &a);
-
-                        assert_true(r == 0 || (r == -EMSGSIZE && *n >= 400));
-                        if (r == 0)
-                                require_vf(&a, i);
-                        known += r == 0;
-                }
-                assert_true(*n >= 400 ? known < *n : known == *n);
+                assert_int_equal(netvf_parse(m.data, m.n, a, ARRAY_SIZE(a)), 0);
+                for (uint32_t i = 0; i < *n; i++)
+                        require_vf(&a[i], i);
+                assert_int_equal(a[*n].set, 0);
         }
+}
+
+/* Cut anywhere within the list, or another length: nothing is known, not even of the first. */
+static void test_cut_list(void **state) {
+        static struct vf_attributes a[400];
+        static struct message m;
+
+        make(&m, 400);
+        for (size_t n = m.n / 2; n < m.n - 16; n += 97) {
+                assert_true(netvf_parse(m.data, n, a, ARRAY_SIZE(a)) < 0);
+                assert_int_equal(a[0].set, 0);
+        }
+        struct rtattr *list = (struct rtattr *) (void *) (m.data + NLMSG_ALIGN(sizeof(struct ifinfomsg)));
+        while (list->rta_type != IFLA_VFINFO_LIST)
+                list = (struct rtattr *) (void *) ((char *) list + RTA_ALIGN(list->rta_len));
+        list->rta_len = (unsigned short) (list->rta_len + 4);
+        assert_int_equal(netvf_parse(m.data, m.n, a, ARRAY_SIZE(a)), -EMSGSIZE);
+}
+
+/* A driver that does not report one (ndo_get_vf_config fails: it is left out) makes the others no other's. */
+static void test_left_out(void **state) {
+        static struct message m;
+        struct vf_attributes a[8];
+        uint32_t n = 8;
+        struct ifinfomsg info = { 0 };
+
+        memset(&m, 0, sizeof(m));
+        memcpy(m.data, &info, sizeof(info));
+        m.n = NLMSG_ALIGN(sizeof(info));
+        PUT(&m, IFLA_NUM_VF, n);
+        size_t list = begin(&m, IFLA_VFINFO_LIST);
+        put_vf(&m, 1);
+        put_vf(&m, 6);
+        end(&m, list);
+        assert_int_equal(netvf_parse(m.data, m.n, a, 8), 0);
+        require_vf(&a[1], 1);
+        require_vf(&a[6], 6);
+        assert_int_equal(a[0].set | a[5].set | a[7].set, 0);
 }
 
 static void test_no_such_vf(void **state) {
         static struct message m;
-        struct vf_attributes a;
+        struct vf_attributes a[2];
 
-        make(&m, 4);
-        assert_int_equal(netvf_parse(m.data, m.n, 4, &a), -ENOENT);
         make(&m, 0);
-        assert_int_equal(netvf_parse(m.data, m.n, 0, &a), -ENOENT);
-        assert_int_equal(netvf_parse(m.data, 3, 0, &a), -EBADMSG);
-        assert_int_equal(netvf_parse(m.data, sizeof(struct ifinfomsg), 0, &a), -EBADMSG);
+        assert_int_equal(netvf_parse(m.data, m.n, a, 2), 0);
+        assert_int_equal(a[0].set, 0);
+        assert_int_equal(netvf_parse(m.data, 3, a, 2), -EBADMSG);
+        assert_int_equal(netvf_parse(m.data, sizeof(struct ifinfomsg), a, 2), -EBADMSG);
 }
 
 /* A message that ends anywhere, and one with any byte changed: no crash (the sanitizers look). */
 static void test_damaged(void **state) {
         static struct message m, broken;
-        struct vf_attributes a;
+        struct vf_attributes a[3];
 
         make(&m, 3);
         for (size_t n = 0; n < m.n; n++) {
                 uint8_t *copy = malloc(n + 1);
 
                 memcpy(copy, m.data, n);
-                netvf_parse(copy, n, 2, &a);
+                netvf_parse(copy, n, a, 3);
                 free(copy);
         }
         for (size_t i = 0; i < m.n; i++)
                 for (unsigned bit = 0; bit < 8; bit++) {
                         memcpy(&broken, &m, offsetof(struct message, data) + m.n);
                         broken.data[i] ^= (uint8_t) (1U << bit);
-                        netvf_parse(broken.data, m.n, 2, &a);
+                        netvf_parse(broken.data, m.n, a, 3);
                 }
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_many_vfs),
-                cmocka_unit_test(test_no_such_vf),
+                cmocka_unit_test(test_many_vfs), cmocka_unit_test(test_cut_list),
+                cmocka_unit_test(test_left_out), cmocka_unit_test(test_no_such_vf),
                 cmocka_unit_test(test_damaged),
         };
 

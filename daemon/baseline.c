@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The baseline is read when a VF is seen first, after all that could let one tenant reach into another's
+ * traffic was taken away: VLAN, rates, trust, a spoof check that is off. It is kept under /run, since it ends
+ * with the VF. */
+
+#include "daemon/baseline.h"
+#include "daemon/store.h"
+#include "daemon/told.h"
+
+#include <errno.h>
+
+#define NETWORK_CLASS 0x02U
+
+static bool has_attributes(const struct managed_vf *v) {
+        const struct pf *pf = v->vf.pf;
+
+        /* a PF without an interface has never told its VFs anything */
+        return pf->class >> 16 == NETWORK_CLASS && pf->netdev[0] && !pf->whole;
+}
+
+bool baseline_is_due(const struct managed_vf *v) {
+        return !v->plain && has_attributes(v);
+}
+
+/* Nobody has used a VF that we enabled just now: its MAC is its own. Of any other it may be anybody's. */
+static struct vf_attributes unknown_baseline(const struct managed_vf *v) {
+        return (struct vf_attributes){ .set = v->fresh ? ATTR_ALL & ~ATTR_MAC : ATTR_ALL,
+                                       .spoof_check = true,
+                                       .link_state = LINK_STATE_AUTO };
+}
+
+static void on_restored(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                vf_step_failed(v, reply,
+                               reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                            : REASON_ATTRIBUTES);
+                return;
+        }
+        if (!v->baseline_known) {
+                v->baseline = told_attributes(reply);
+                v->baseline_known = true;
+                store_baseline(v);
+        }
+        v->plain = true;
+        vf_advance(v);
+}
+
+void baseline_step(struct managed_vf *v) {
+        const struct vf_change change = { .mode = VF_CHANGE_RESTORE,
+                                          .attributes = v->baseline_known ? v->baseline
+                                                                          : unknown_baseline(v) };
+
+        if (told_submit(v, &change, on_restored, v) < 0)
+                vf_retry_later(v, REASON_ATTRIBUTES, "out of memory");
+}
+
+struct vf_attributes baseline_with(const struct managed_vf *v, const struct vf_attributes *lease) {
+        struct vf_attributes base =
+                        v->baseline_known && has_attributes(v) ? v->baseline : (struct vf_attributes){ 0 };
+
+        base.set &= ~ATTR_MAC; /* where none is told, the guest may choose its own */
+        return attributes_overlay(&base, lease);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The same change sets as on a real kernel, against files. */
+
+#include "simattributes.h"
+#include "common/macro.h"
+#include "daemon/worker-changeset.h"
+#include "simfault.h"
+#include "simvf.h"
+#include "sriov/netvf-apply.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct driver {
+        const struct sim *sim;
+        struct address pf;
+        unsigned num_vfs;
+        int *errors; /* of each VF, by index */
+        uint32_t cannot;
+};
+
+static const char *file_of(const struct driver *d, unsigned index) {
+        return pathf("sim/attributes/%s", ADDRESS_STR(vf_address(d->sim, d->pf, index)));
+}
+
+static struct vf_attributes get(const struct driver *d, unsigned index) {
+        struct vf_attributes a = { .set = ATTR_ALL & ~d->cannot, .spoof_check = true };
+        unsigned n[9];
+        char line[128], mac[18];
+
+        if (tree_read(d->sim, file_of(d, index), line, sizeof(line)) < 0 ||
+            sscanf(line, "%17s %u %u %u %u %u %u %u %u %u", mac, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
+                   &n[6], &n[7], &n[8]) != 10)
+                return a;
+        mac_parse(mac, &a.mac);
+        a.vlan = (uint16_t) n[0];
+        a.vlan_qos = (uint8_t) n[1];
+        a.vlan_protocol = (uint8_t) n[2];
+        a.min_tx_mbps = n[3];
+        a.max_tx_mbps = n[4];
+        a.spoof_check = n[5];
+        a.trust = n[6];
+        a.link_state = (uint8_t) n[7];
+        a.rss_query = n[8];
+        return a;
+}
+
+static void put(const struct driver *d, unsigned index, const struct vf_attributes *a) {
+        tree_write(d->sim, file_of(d, index),
+                   pathf("%s %u %u %u %u %u %u %u %u %u\n", MAC_STR(a->mac), a->vlan, a->vlan_qos,
+                         a->vlan_protocol, a->min_tx_mbps, a->max_tx_mbps, a->spoof_check, a->trust,
+                         a->link_state, a->rss_query),
+                   0644);
+}
+
+static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
+        const struct driver *d = userdata;
+
+        for (unsigned i = 0; i < n && i < d->num_vfs; i++)
+                ret[i] = get(d, i);
+        return 0;
+}
+
+static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
+        const struct driver *d = userdata;
+
+        FOREACH_ARRAY(c, changes, n) {
+                struct vf_attributes now = get(d, c->index), one = c->attributes;
+
+                if (d->errors[c->index])
+                        return d->errors[c->index];
+                one.set &= ~d->cannot;
+                now = attributes_overlay(&now, &one);
+                put(d, c->index, &now);
+                if (c->attributes.set & d->cannot)
+                        return -EOPNOTSUPP;
+        }
+        return 0;
+}
+
+static bool wait_no_more(void *userdata) {
+        return false;
+}
+
+static uint32_t read_cannot(const struct sim *s, struct address pf) {
+        uint32_t cannot = 0;
+
+        for (uint32_t bit = 1; bit < ATTR_ALL; bit <<= 1)
+                if (tree_exists(s, pathf("sim/pf/%s/cannot/%s", ADDRESS_STR(pf), attribute_name(bit))))
+                        cannot |= bit;
+        return cannot;
+}
+
+/* What the driver says of each VF, and the record of it. */
+static void take_faults(const struct driver *d, const struct worker_request *q, const struct vf_change *c,
+                        size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                struct worker_request one = *q;
+                struct worker_reply p = { 0 };
+                struct fault f;
+
+                one.address = vf_address(d->sim, d->pf, c[i].index);
+                one.value[0] = c[i].mode;
+                if (fault_take(d->sim, &one, &f)) {
+                        record_fault(&one);
+                        p.error = d->errors[c[i].index] = -f.error;
+                }
+                record_done(&one, &p, now_usec());
+        }
+}
+
+struct outcome attributes_change(const struct sim *s, const struct worker_request *q,
+                                 const int in[WORKER_FDS_MAX], int out[WORKER_FDS_MAX]) {
+        struct driver d = { .sim = s, .pf = q->address, .cannot = read_cannot(s, q->address) };
+        const struct netvf_kernel kernel = { read_all, send_all, wait_no_more, &d };
+        _cleanup_free_ struct vf_change *changes = NULL;
+        _cleanup_free_ int *errors = NULL;
+        size_t n = (size_t) q->value[0];
+        const char *step;
+
+        d.num_vfs = (unsigned) tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
+        d.errors = errors = calloc(d.num_vfs + 1, sizeof(*errors));
+        int r = changeset_read(in[0], n, d.num_vfs, &changes);
+        if (r < 0 || !errors)
+                return FAIL_ERRNO(EINVAL, "not a change set");
+        take_faults(&d, q, changes, n);
+        r = netvf_apply_to(&kernel, changes, n, &step);
+        if (r >= 0)
+                r = out[0] = changeset_write(changes, n);
+        return r < 0 ? FAIL(-r, ATTRIBUTES, step) : OK;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What a simulated PF's driver keeps of its VFs: sim/attributes/<VF>, one line: MAC VLAN QoS protocol min max
+ * spoof-check trust link-state rss-query, numbers but for the MAC. No file: as a VF just enabled, which has
+ * no MAC and checks for spoofing. An attribute with a file sim/pf/<PF>/cannot/<name> is refused by the
+ * driver, and not reported.
+ *
+ * A fault of op=attributes with address= of a VF and value= of a mode (1 set, 2 restore) is what the driver
+ * says of that VF; the record has a line of its own for each VF of a change set. */
+
+#include "daemon/worker-protocol.h"
+#include "simtree.h"
+
+struct outcome attributes_change(const struct sim *s, const struct worker_request *q,
+                                 const int in[WORKER_FDS_MAX], int out[WORKER_FDS_MAX]);
