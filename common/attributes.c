@@ -131,6 +131,18 @@ uint32_t attributes_difference(const struct vf_attributes *want, const struct vf
         return d & want->set;
 }
 
+uint32_t attributes_harmless(const struct vf_attributes *a) {
+        uint32_t h = 0;
+
+        h |= a->vlan == 0 ? ATTR_VLAN : 0;
+        h |= a->min_tx_mbps == 0 ? ATTR_MIN_TX : 0;
+        h |= a->max_tx_mbps == 0 ? ATTR_MAX_TX : 0;
+        h |= !a->trust ? ATTR_TRUST : 0;
+        h |= a->link_state == LINK_STATE_AUTO ? ATTR_LINK_STATE : 0;
+        h |= !a->rss_query ? ATTR_RSS_QUERY : 0;
+        return h & a->set;
+}
+
 struct vf_attributes attributes_overlay(const struct vf_attributes *base, const struct vf_attributes *over) {
         struct vf_attributes r = *base;
 

@@ -48,8 +48,9 @@ enum vf_change_mode {
 };
 
 struct vf_change {
-        uint32_t index;                  /* N of virtfnN */
-        uint32_t mode;                   /* enum vf_change_mode */
+        uint32_t index; /* N of virtfnN */
+        uint32_t mode;  /* enum vf_change_mode */
+        uint32_t wish;  /* SET: ATTR_… that may stay as they are if the driver cannot do them */
         struct vf_attributes attributes; /* wanted; afterwards: what the kernel reports, .set says which */
         int32_t error;                   /* 0 or negative errno */
         uint32_t failed;                 /* ATTR_…: what is not as wanted */
@@ -73,6 +74,9 @@ enum vlan_protocol vlan_protocol_from_string(const char *s);
 
 /* Which of want's are not as wanted. What is not reported (now->set) counts as different. */
 uint32_t attributes_difference(const struct vf_attributes *want, const struct vf_attributes *now);
+
+/* Those of a->set that a VF has by nature if its driver cannot set them: no VLAN, no rates, no trust, … */
+uint32_t attributes_harmless(const struct vf_attributes *a);
 
 /* base, with all that over has. */
 struct vf_attributes attributes_overlay(const struct vf_attributes *base, const struct vf_attributes *over);

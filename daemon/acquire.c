@@ -24,6 +24,8 @@ struct slot {
         struct managed_vf *vf; /* from hand_over() on: busy VFs are not freed, and a vanished one fails the
                                   whole */
         struct vf_attributes attributes; /* what it is told first */
+        uint32_t wish;                   /* of these, what may be left out */
+        bool shown;                      /* isolated, waits for the others to be */
         int iommufd, device;
 };
 
@@ -35,7 +37,8 @@ struct acquisition {
         bool keep;
         struct slot slots[ACQUIRE_COUNT_MAX];
         size_t n;
-        unsigned pending;
+        unsigned pending; /* slots under way */
+        unsigned looking; /* of these, not looked at yet */
         enum reason failed;
         int error;
         char detail[160];
@@ -172,6 +175,21 @@ static bool step_hand(struct slot *s) {
         return submit(s, &op);
 }
 
+/* The lease says what the VF has, not what was wished for. */
+static void forget_wishes(struct slot *s, const struct vf_attributes *now) {
+        struct lease *l = &s->acquisition->lease->lease;
+        uint32_t missing = s->wish & attributes_difference(&s->attributes, now);
+
+        if (!missing)
+                return;
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &s->address }),
+                 "the driver of its PF cannot do %s, which the policy only wishes for",
+                 ATTRIBUTES_STR(missing));
+        for (size_t i = 0; i < l->n_vfs; i++)
+                if (address_equal(l->vfs[i].address, s->address))
+                        l->vfs[i].attributes.set &= ~missing;
+}
+
 static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct slot *s = userdata;
         struct acquisition *a = s->acquisition;
@@ -186,8 +204,13 @@ static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
                                  reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
                                                                               : REASON_ATTRIBUTES,
                                  reply->error, reply->detail);
-        else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
-                return;
+        else {
+                const struct vf_attributes now = told_attributes(reply);
+
+                forget_wishes(s, &now);
+                if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                        return;
+        }
         one_done(a);
         if (!over && v->vf.state == VF_RECLAIMING)
                 vf_advance(v);
@@ -197,6 +220,7 @@ static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
  * since it was scrubbed. */
 static bool step_tell(struct slot *s) {
         const struct vf_change change = { .mode = VF_CHANGE_SET,
+                                          .wish = s->wish,
                                           .attributes = baseline_with(s->vf, &s->attributes) };
 
         if (change.attributes.set == 0)
@@ -205,6 +229,27 @@ static bool step_tell(struct slot *s) {
                 return true;
         acquisition_fail(s->acquisition, REASON_ATTRIBUTES, -ENOMEM, "out of memory");
         return false;
+}
+
+/* Every VF has been looked at: now all are told, so that those of one PF are told together. Each slot that
+ * waited for this ends here or goes on. */
+static void tell_all(struct acquisition *a) {
+        a->pending++; /* this function */
+        for (size_t i = 0; i < a->n; i++) {
+                struct slot *s = &a->slots[i];
+
+                if (!s->shown)
+                        continue;
+                s->vf = manager_find_vf(a->manager, s->address); /* it was not busy, so it may be gone */
+                if (!s->vf)
+                        acquisition_fail(a, REASON_GONE, 0, ADDRESS_STR(s->address));
+                else if (a->failed == REASON_NONE && s->vf->vf.state == VF_LEASING && step_tell(s))
+                        continue;
+                a->pending--;
+                if (s->vf && s->vf->vf.state == VF_RECLAIMING)
+                        vf_advance(s->vf);
+        }
+        one_done(a);
 }
 
 /* Root's look at the whole path, before every lease. */
@@ -226,11 +271,15 @@ static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
                 const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
                 if (f)
                         acquisition_fail(a, REASON_NOT_ISOLATED, 0, FINDING_STR(f));
-                else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_tell(s))
-                        return;
+                else
+                        s->shown = a->failed == REASON_NONE && v->vf.state == VF_LEASING;
         }
-        one_done(a);
-        if (!over && v->vf.state == VF_RECLAIMING)
+        bool reclaim = !over && !s->shown && v->vf.state == VF_RECLAIMING;
+        if (!s->shown)
+                a->pending--;
+        if (--a->looking == 0)
+                tell_all(a); /* a may be gone after it */
+        if (reclaim)
                 vf_advance(v);
 }
 
@@ -247,8 +296,10 @@ static void hand_over(struct acquisition *a) {
                 struct worker_op op = vf_op(v, WORKER_EVIDENCE, on_evidence);
 
                 op.userdata = &a->slots[i];
-                if (submit(&a->slots[i], &op))
+                if (submit(&a->slots[i], &op)) {
                         a->pending++;
+                        a->looking++;
+                }
         }
         one_done(a);
 }
@@ -385,6 +436,7 @@ static int begin(struct connection *c, const struct acquire_request *ar, const s
                 a->slots[a->n++] = (struct slot){ .acquisition = a,
                                                   .address = v->vf.address,
                                                   .attributes = choice->vfs[i].attributes,
+                                                  .wish = choice->vfs[i].wish,
                                                   .iommufd = -1,
                                                   .device = -1 };
                 log_excused(v, &r->wants[choice->vfs[i].want], r);

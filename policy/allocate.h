@@ -9,6 +9,7 @@ struct chosen_vf {
         struct vf *vf; /* borrowed from the inventory */
         uint8_t want;  /* index into request.wants */
         struct vf_attributes attributes;
+        uint32_t wish; /* of these, what may be left out where the driver cannot do it */
 };
 
 struct allocation {

@@ -204,6 +204,12 @@ static void explain_network(struct writer *w, const struct grant *g) {
         if (a->set & ATTR_LINK_STATE)
                 say(w, "link_state", link_state_to_string((enum link_state) a->link_state),
                     "what the VF sees of the PF's link");
+        if (a->set & ATTR_RSS_QUERY)
+                say(w, "rss_query", a->rss_query ? "true" : "false", "%s",
+                    a->rss_query ? "the VM may read how the PF spreads what it receives"
+                                 : "the VM may not read how the PF spreads what it receives");
+        if (g->wish)
+                say(w, "wish", ATTRIBUTES_STR(g->wish), "left out where the driver of the PF cannot do it");
 }
 
 static int name_id(const struct principal *p, size_t n, char *buf, size_t size) {

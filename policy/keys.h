@@ -30,6 +30,8 @@ enum object_kind {
         X(SPOOF_CHECK, "spoof_check")                                                                        \
         X(TRUST, "trust")                                                                                    \
         X(LINK_STATE, "link_state")                                                                          \
+        X(RSS_QUERY, "rss_query")                                                                            \
+        X(WISH, "wish")                                                                                      \
         X(MACS, "macs") /* last: "defaults" have all but this */
 
 enum grant_key {

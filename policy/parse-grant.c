@@ -164,10 +164,42 @@ static void parse_attributes(struct context *c, const char *path, json_t *v, str
                 a->set |= ATTR_SPOOF_CHECK;
         if (value_bool(c, path, v, "trust", &a->trust))
                 a->set |= ATTR_TRUST;
+        if (value_bool(c, path, v, "rss_query", &a->rss_query))
+                a->set |= ATTR_RSS_QUERY;
         int link = value_word(c, path, v, "link_state", states, ARRAY_SIZE(states));
         if (link >= 0) {
                 a->link_state = (uint8_t) link;
                 a->set |= ATTR_LINK_STATE;
+        }
+}
+
+/* Where a VLAN or a MAC is not enforced, tenants meet: these are never only wishes. */
+#define WISHES (ATTR_MIN_TX | ATTR_MAX_TX | ATTR_SPOOF_CHECK | ATTR_TRUST | ATTR_LINK_STATE | ATTR_RSS_QUERY)
+
+static void parse_wish(struct context *c, const char *grant_path, json_t *grant, uint32_t *ret) {
+        json_t *v = json_object_get(grant, "wish"), *i;
+        char path[PATH_MAX_LEN], item[PATH_MAX_LEN];
+        size_t n;
+
+        if (!v)
+                return;
+        *ret = 0;
+        path_join(path, grant_path, "wish");
+        if (!json_is_array(v)) {
+                error_at(c, path, false, "found %s; expected an array of names of attributes", FOUND(v));
+                return;
+        }
+        json_array_foreach(v, n, i) {
+                uint32_t bit = json_is_string(i) ? attribute_from_name(json_string_value(i)) : 0;
+
+                path_index(item, path, n);
+                if (bit & WISHES)
+                        *ret |= bit;
+                else
+                        error_at(c, item, false,
+                                 "found %s; expected \"min_tx_mbps\", \"max_tx_mbps\", \"spoof_check\", \"trust\", "
+                                 "\"link_state\" or \"rss_query\"",
+                                 FOUND(i));
         }
 }
 
@@ -223,6 +255,7 @@ static uint32_t parse_terms(struct context *c, const char *path, json_t *v, cons
         value_percent(c, path, v, "pf_share", &g->pf_share);
         parse_vlans(c, path, v, g);
         parse_attributes(c, path, v, &g->attributes);
+        parse_wish(c, path, v, &g->wish);
         check_rates(c, path, given, &g->attributes);
         if (pool)
                 check_network_keys(c, path, given, pool);

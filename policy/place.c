@@ -3,6 +3,7 @@
 
 #include "policy/place.h"
 #include "common/macro.h"
+#include "common/net-driver.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -180,7 +181,7 @@ struct round {
 };
 
 /* The rules that keep a VF from a PF, in the order in which a refusal names them. */
-enum rule { RULE_READY, RULE_NUMA, RULE_SHARE, RULE_APART, RULE_RATE, _RULE_MAX };
+enum rule { RULE_READY, RULE_DRIVER, RULE_NUMA, RULE_SHARE, RULE_APART, RULE_RATE, _RULE_MAX };
 
 static bool numa_agrees(const struct round *r, const struct site *s) {
         return r->p->request->numa_node >= 0 && s->pf->numa_node == r->p->request->numa_node;
@@ -197,10 +198,21 @@ static uint32_t min_rate(const struct vf_attributes *a) {
         return a->set & ATTR_MIN_TX ? a->min_tx_mbps : 0;
 }
 
+/* What all wants together ask of the PF's driver that it is known to refuse. */
+static uint32_t driver_refuses(const struct round *r, const struct site *s) {
+        uint32_t refused = 0;
+
+        for (size_t i = 0; i < r->n_wants; i++)
+                refused |= net_driver_refuses(s->pf->driver, &r->attributes[r->wants[i]]);
+        return refused & ~r->grant->wish;
+}
+
 /* How many VFs with this minimum rate a PF can give under all rules up to one. */
 static size_t room(const struct round *r, const struct site *s, enum rule last, uint32_t min_mbps) {
         size_t n = s->free;
 
+        if (last >= RULE_DRIVER && driver_refuses(r, s))
+                return 0;
         if (last >= RULE_NUMA && r->pool->numa == NUMA_REQUIRE && !numa_agrees(r, s))
                 return 0;
         if (last >= RULE_SHARE && r->grant->pf_share > 0) {
@@ -302,9 +314,11 @@ static void take(struct round *r, struct site *s, size_t want, struct allocation
         s->mine++;
         s->group_here = true;
         s->min_mbps += min_rate(&r->attributes[want]);
-        a->vfs[a->n_vfs++] = (struct chosen_vf){ .vf = vf,
-                                                 .want = (uint8_t) want,
-                                                 .attributes = r->attributes[want] };
+        struct chosen_vf *c = &a->vfs[a->n_vfs++];
+        *c = (struct chosen_vf){
+                .vf = vf, .want = (uint8_t) want, .attributes = r->attributes[want], .wish = r->grant->wish
+        };
+        c->attributes.set &= ~(r->grant->wish & net_driver_refuses(s->pf->driver, &c->attributes));
 }
 
 static int place_each(struct round *r, struct allocation *a) {
@@ -370,12 +384,28 @@ static bool has_drained(const struct round *r) {
         return false;
 }
 
+/* The driver and the attributes of the first PF that is passed over for it. */
+static void name_refused(const struct round *r, char *detail, size_t size) {
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
+                const struct site *s = &r->p->sites[i];
+
+                if (!in_pool(r, s) || s->free == 0 || !driver_refuses(r, s))
+                        continue;
+                snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, s->pf->driver,
+                         ATTRIBUTES_STR(driver_refuses(r, s)));
+                return;
+        }
+}
+
 static int refuse(const struct round *r, enum rule rule, size_t n, char *detail, size_t size) {
         switch (rule) {
         case RULE_READY:
                 snprintf(detail, size, "pool %s: %zu of %u VFs ready%s", r->pool->name, n, r->count,
                          has_drained(r) ? ", some of its PFs are drained" : "");
                 return REASON_POOL_EMPTY;
+        case RULE_DRIVER:
+                name_refused(r, detail, size);
+                return REASON_ATTRIBUTE_UNSUPPORTED;
         case RULE_NUMA:
                 if (r->p->request->numa_node < 0)
                         snprintf(detail, size, "pool %s: the request names no NUMA node", r->pool->name);
@@ -408,7 +438,7 @@ static bool place_as_group(const struct round *r, size_t n_ready, struct allocat
             !place_shared_group(r->p->world, r->grant->pool, r->count, a, near))
                 return false;
         for (size_t i = 0; i < a->n_vfs; i++)
-                a->vfs[i].attributes = r->attributes[0];
+                a->vfs[i].attributes = r->attributes[0], a->vfs[i].wish = r->grant->wish;
         return true;
 }
 

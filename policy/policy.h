@@ -101,6 +101,7 @@ struct grant {
         /* What each VF gets: .set says which of them. min_tx_mbps and max_tx_mbps are also the most that may
          * be asked for; mac and vlan follow from the lists. */
         struct vf_attributes attributes;
+        uint32_t wish; /* ATTR_…: what may be left out where the PF's driver cannot do it */
 };
 
 #define QUOTA_NONE UINT32_MAX

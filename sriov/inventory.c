@@ -208,8 +208,6 @@ static int read_slots(int root_fd, struct slots *ret) {
 }
 
 static void find_slot(const struct slots *slots, struct pf *pf) {
-        if (slots->n == 0)
-                return;
         FOREACH_ARRAY(s, slots->slots, slots->n)
                 if (s->domain == pf->address.domain && s->bus == pf->address.bus &&
                     (s->device == pf->address.device || (s->device < 0 && !pf->slot[0])))

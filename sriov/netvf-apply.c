@@ -142,13 +142,31 @@ static bool is_as_wanted(const struct work *w, size_t i) {
         return w->changes[i].mode == VF_CHANGE_READ || attributes_difference(&w->want[i], now_of(w, i)) == 0;
 }
 
+/* As a whole; if the driver cannot, without what is only wished for. */
+static int set_one(const struct work *w, size_t i, const struct vf_attributes *now) {
+        int r = send_one(w, i, &w->want[i], now);
+
+        if ((r != -EOPNOTSUPP && r != -EPROTONOSUPPORT) || !(w->want[i].set & w->changes[i].wish))
+                return r;
+        w->want[i].set &= ~w->changes[i].wish;
+        r = send_one(w, i, &w->want[i], now);
+        for (uint32_t bit = 1; bit <= ATTR_ALL; bit <<= 1) /* those of them that it can */
+                if (bit & w->changes[i].wish & w->changes[i].attributes.set) {
+                        struct vf_attributes one = w->changes[i].attributes;
+
+                        one.set &= bit;
+                        (void) send_one(w, i, &one, now);
+                }
+        return r;
+}
+
 /* Each VF that is not as wanted, alone. */
 static void send_each(struct work *w) {
         for (size_t i = 0; i < w->n; i++)
                 if (!is_as_wanted(w, i))
                         w->changes[i].error = w->changes[i].mode == VF_CHANGE_RESTORE
                                                               ? restore_one(w, i, now_of(w, i))
-                                                              : send_one(w, i, &w->want[i], now_of(w, i));
+                                                              : set_one(w, i, now_of(w, i));
 }
 
 /* What could not be set as a whole is set back; true if there is any. */
@@ -184,10 +202,12 @@ static void begin(struct work *w) {
                 c->failed = 0;
                 w->before[i] = *now_of(w, i);
                 w->want[i] = c->attributes;
+                if (w->before[i].set == 0) /* the kernel tells nothing of this VF */
+                        continue;
                 if (c->mode == VF_CHANGE_RESTORE)
                         w->want[i].set &= w->before[i].set;
-                if (c->mode != VF_CHANGE_READ && w->before[i].set == 0) /* the kernel tells nothing of it */
-                        w->want[i].set = c->attributes.set;
+                else /* what the driver does not report it cannot do */
+                        w->want[i].set &= w->before[i].set | ~attributes_harmless(&c->attributes);
         }
 }
 

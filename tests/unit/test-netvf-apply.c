@@ -243,6 +243,46 @@ static void test_restore(void **state) {
         assert_int_equal(mac_to_number(d.vf[7].mac), 0);
 }
 
+/* What is only wished for does not keep the rest from the VF, nor one wish another. */
+static void test_wish(void **state) {
+        struct vf_change c = red(2);
+
+        fresh_driver();
+        d.sets = d.reports = ATTR_ALL & ~ATTR_TRUST;
+        c.attributes.set |= ATTR_LINK_STATE;
+        c.attributes.link_state = LINK_STATE_ENABLE;
+        c.wish = ATTR_TRUST | ATTR_LINK_STATE;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, 0);
+        assert_int_equal(d.vf[2].vlan, 100);
+        assert_int_equal(d.vf[2].link_state, LINK_STATE_ENABLE);
+        assert_false(d.vf[2].trust);
+
+        fresh_driver(); /* what is no wish still refuses the whole */
+        d.sets = d.reports = ATTR_ALL & ~(ATTR_TRUST | ATTR_MAX_TX);
+        c = red(2);
+        c.wish = ATTR_TRUST;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EOPNOTSUPP);
+        assert_true(is_plain(2));
+}
+
+/* "trust": false is kept by a driver that knows no trust. */
+static void test_harmless(void **state) {
+        struct vf_change c = { .mode = VF_CHANGE_SET,
+                               .attributes = { .set = ATTR_TRUST | ATTR_VLAN, .vlan = 5 } };
+
+        fresh_driver();
+        d.sets = d.reports = ATTR_MAC | ATTR_VLAN;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, 0);
+        assert_int_equal(d.vf[0].vlan, 5);
+        c = (struct vf_change){ .mode = VF_CHANGE_SET,
+                                .attributes = { .set = ATTR_SPOOF_CHECK, .spoof_check = true } };
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EOPNOTSUPP); /* nobody checks */
+}
+
 static void test_read(void **state) {
         struct vf_change c[2] = { { .index = 1 }, { .index = 399 } };
 
@@ -276,7 +316,8 @@ int main(void) {
                 cmocka_unit_test(test_one_message),       cmocka_unit_test(test_one_fails),
                 cmocka_unit_test(test_unsupported),       cmocka_unit_test(test_liar),
                 cmocka_unit_test(test_not_reported),      cmocka_unit_test(test_busy),
-                cmocka_unit_test(test_restore),           cmocka_unit_test(test_read),
+                cmocka_unit_test(test_restore),           cmocka_unit_test(test_wish),
+                cmocka_unit_test(test_harmless),          cmocka_unit_test(test_read),
                 cmocka_unit_test(test_half_of_the_rates),
         };
 

@@ -54,7 +54,7 @@ struct pf *host_add_pf(struct host *h, unsigned bus, unsigned total_vfs, unsigne
         pf->total_vfs = total_vfs;
         pf->class = 0x020000;
         pf->numa_node = -1;
-        text_copy(pf->driver, sizeof(pf->driver), "igb");
+        text_copy(pf->driver, sizeof(pf->driver), "bnxt_en");
         pf_set_vfs(pf, num_vfs, VF_READY);
         return pf;
 }

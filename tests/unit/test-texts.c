@@ -14,7 +14,7 @@
 
 static const char policy_text[] =
                 "{ \"version\": 1, \"pools\": {"
-                " \"net\": { \"class\": \"network\", \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ],"
+                " \"net\": { \"class\": \"network\", \"vfs\": \"max\", \"functions\": [ { \"driver\": \"bnxt_en\" } ],"
                 "   \"accept\": [ \"shared-group\" ] },"
                 " \"numa\": { \"vfs\": \"max\", \"numa\": \"require\", \"placement\": \"least-loaded\","
                 "   \"functions\": [ { \"driver\": \"ice\" } ] },"
@@ -31,7 +31,8 @@ static const char policy_text[] =
                 "   \"numa\": { \"quota\": 20, \"pf_share\": \"50%\" }, \"pair\": { \"quota\": 20 },"
                 "   \"disk\": { \"quota\": 1 }, \"card\": { \"quota\": 1 } } },"
                 " \"blue\": { \"users\": [ 2001 ], \"pools\": { \"numa\": { \"quota\": 40, \"trust\": true,"
-                "   \"spoof_check\": false } } } } }";
+                "   \"spoof_check\": false }, \"pair\": { \"quota\": 1, \"trust\": true, \"rss_query\": true,"
+                "   \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } } } }";
 
 /* Two PFs for net, one for numa, two for pair; red has some VFs, db1 is promised one. */
 static struct host new_host(struct lease *promise) {
@@ -52,6 +53,8 @@ static struct host new_host(struct lease *promise) {
                 pf->link_mbps = 1000;
         }
         h.inventory.pfs[1]->drained = true;
+        text_copy(h.inventory.pfs[3]->driver, sizeof(h.inventory.pfs[3]->driver), "sfc");
+        text_copy(h.inventory.pfs[4]->driver, sizeof(h.inventory.pfs[4]->driver), "sfc");
         host_add_lease(&h, "red", "net", "web1", h.inventory.pfs[0], 0, 1)->vfs[0].attributes =
                         (struct vf_attributes){ .set = ATTR_MAC | ATTR_MIN_TX,
                                                 .mac = mac_from_number(0x020000000000),
@@ -86,6 +89,12 @@ static const struct {
         { "a MAC where there is none",
           { RED, .wants = { { "pair", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
         { "a MAC that web1 has", { RED, .wants = { { "net", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
+        { "what the driver cannot do",
+          { .tenant = "blue",
+            .vm = "web1",
+            .numa_node = NUMA_NODE_ANY,
+            .n_wants = 1,
+            .wants = { WANT("pair", 1) } } },
         { "too high a rate",
           { RED, .wants = { { "net", 1, { .set = ATTR_MAX_TX, .max_tx_mbps = 2000 } } } } },
         { "too much guaranteed",
