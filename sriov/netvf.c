@@ -80,6 +80,8 @@ static int ask(struct nl_msg *msg, struct answer *a) {
         if (nl_connect(sock, NETLINK_ROUTE) < 0)
                 return -EIO;
         nl_socket_enable_msg_peek(sock); /* an answer of any size */
+        if (a->attributes) /* it does not fit libnl's receive buffer with another message before it */
+                nl_socket_disable_auto_ack(sock);
         nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_valid, a);
         nl_socket_modify_cb(sock, NL_CB_ACK, NL_CB_CUSTOM, on_ack, a);
         nl_socket_modify_err_cb(sock, NL_CB_CUSTOM, on_error, a);
