@@ -72,6 +72,13 @@ static int print_vf(json_t *all, json_t *v) {
         if (f.faults > 0)
                 print_text("  faults:    %lld, the last: %s\n", (long long) f.faults,
                            f.last_fault ? f.last_fault : "-");
+        if (json_array_size(f.drift) > 0) {
+                _cleanup_free_ char *names = NULL;
+
+                if (record_strings(f.drift, "drift", ", ", &names) < 0)
+                        return EXIT_FAILED;
+                print_text("  drift:     changed by somebody else: %s\n", names);
+        }
         if (f.lease)
                 print_text("  lease:     %s, tenant %s, VM %s\n", f.lease, f.tenant ? f.tenant : "-",
                            f.vm ? f.vm : "-");

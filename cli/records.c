@@ -85,8 +85,8 @@ int record_vf(json_t *v, struct vf_record *ret) {
         READ("VF", TEXT(address), TEXT(pf), INT(index), OPTIONAL_TEXT(pool), TEXT(state), TEXT(reason),
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
              TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
-             OPTIONAL_TEXT(reserved), ARRAY(holders), BOOL(condemned), INT(faults),
-             OPTIONAL_TEXT(last_fault));
+             OPTIONAL_TEXT(reserved), ARRAY(holders), BOOL(condemned), INT(faults), OPTIONAL_TEXT(last_fault),
+             ARRAY(drift));
 }
 
 int record_finding(json_t *v, struct finding_record *ret) {

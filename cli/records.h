@@ -39,6 +39,7 @@ struct vf_record {
         int64_t index, group, numa_node;
         bool isolated, condemned;
         const char *verdict, *last_fault;
+        json_t *drift; /* names of attributes that somebody else changed */
         int64_t faults;
         json_t *holders;
 };

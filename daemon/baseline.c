@@ -14,8 +14,9 @@
 static bool has_attributes(const struct managed_vf *v) {
         const struct pf *pf = v->vf.pf;
 
-        /* a PF without an interface has never told its VFs anything */
-        return pf->class >> 16 == NETWORK_CLASS && pf->netdev[0] && !pf->whole;
+        /* a PF without an interface has never told its VFs anything; if it had one, there is something to
+         * take away, and failure to do so quarantines */
+        return pf->class >> 16 == NETWORK_CLASS && (pf->netdev[0] || v->baseline_known) && !pf->whole;
 }
 
 bool baseline_is_due(const struct managed_vf *v) {
@@ -45,6 +46,7 @@ static void on_restored(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
                 v->baseline_known = true;
                 store_baseline(v);
         }
+        v->rested = told_attributes(reply);
         v->plain = true;
         vf_advance(v);
 }
@@ -59,9 +61,11 @@ void baseline_step(struct managed_vf *v) {
 }
 
 struct vf_attributes baseline_with(const struct managed_vf *v, const struct vf_attributes *lease) {
-        struct vf_attributes base =
-                        v->baseline_known && has_attributes(v) ? v->baseline : (struct vf_attributes){ 0 };
+        struct vf_attributes base = v->rested;
 
-        base.set &= ~ATTR_MAC; /* where none is told, the guest may choose its own */
+        if (base.set == 0 && v->baseline_known) { /* before the last restart */
+                base = v->baseline;
+                base.set &= ~ATTR_MAC; /* that may have become a random one */
+        }
         return attributes_overlay(&base, lease);
 }

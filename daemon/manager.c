@@ -4,6 +4,7 @@
 #include "daemon/manager.h"
 #include "daemon/aer.h"
 #include "daemon/apply.h"
+#include "daemon/drift.h"
 #include "daemon/events.h"
 #include "daemon/faults.h"
 #include "daemon/fdstore.h"
@@ -50,6 +51,7 @@ struct manager *manager_free(struct manager *m) {
                 managed_pf_free_orphan(m->pf_orphans);
         evidence_stop(m);
         told_stop(m);
+        drift_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);
@@ -117,6 +119,9 @@ int manager_start(struct manager *m) {
         if (r < 0 && r != -EINVAL)
                 return r;
         r = hotplug_start(m); /* before the first look, so that nothing falls between */
+        if (r < 0)
+                return r;
+        r = drift_start(m);
         if (r < 0)
                 return r;
         r = reconcile_rescan_all(m);

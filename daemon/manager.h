@@ -20,6 +20,7 @@ struct waiting;
 struct monitor;
 struct fdstore;
 struct managed_vf;
+struct linkwatch;
 struct managed_pf;
 
 struct manager {
@@ -43,13 +44,16 @@ struct manager {
         size_t n_promises;
         struct promised_vf *promised; /* their VFs, sorted by address */
         size_t n_promised;
-        struct waiting *waiting;       /* requests in line, see waiting.c */
-        sd_event_source *waiting_look; /* deferred: somebody may be served now */
-        sd_event_source *expiry;       /* timer: the next lease whose time is up */
-        struct told_part *told;        /* changes of attributes in line, see told.c */
-        struct told_set *told_sets;    /* under way */
-        sd_event_source *tell;         /* timer: sends them */
-        sd_event_source *identify;     /* timer: link speeds, where a policy rests on them */
+        struct waiting *waiting;             /* requests in line, see waiting.c */
+        sd_event_source *waiting_look;       /* deferred: somebody may be served now */
+        sd_event_source *expiry;             /* timer: the next lease whose time is up */
+        sd_event_source *drift, *link_event; /* see drift.c: timer; changes of network interfaces */
+        struct linkwatch *linkwatch;
+        struct drift_look *drift_looks; /* under way */
+        struct told_part *told;         /* changes of attributes in line, see told.c */
+        struct told_set *told_sets;     /* under way */
+        sd_event_source *tell;          /* timer: sends them */
+        sd_event_source *identify;      /* timer: link speeds, where a policy rests on them */
 
         struct worker_link *link;
         struct fdstore *fdstore;

@@ -27,6 +27,7 @@ static void take_pf_facts(struct pf *to, const struct pf *from) {
         to->address = from->address;
         memcpy(to->driver, from->driver, sizeof(to->driver));
         memcpy(to->netdev, from->netdev, sizeof(to->netdev));
+        to->ifindex = from->ifindex;
         memcpy(to->slot, from->slot, sizeof(to->slot));
         to->vendor = from->vendor;
         to->device = from->device;

@@ -25,6 +25,8 @@ struct managed_pf {
         char detail[160];
         char drain_reason[128];
         bool reidentify;          /* a worker failed at that: the retry timer asks again */
+        bool drift_due;           /* see drift.c */
+        unsigned n_told;          /* change sets that were sent */
         struct told_set *telling; /* the change set under way, see told.c */
         bool identifying;         /* its VFs are not looked at before the policy can tell whose it is */
 };

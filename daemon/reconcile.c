@@ -3,6 +3,7 @@
 
 #include "daemon/reconcile.h"
 #include "daemon/apply.h"
+#include "daemon/drift.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/lease.h"
@@ -359,6 +360,7 @@ int reconcile_rescan_all(struct manager *m) {
                                                                                 ? REASON_NOT_MANAGED
                                                                                 : REASON_NONE;
                         pf_merge(managed_pf(known), scanned);
+                        drift_look_soon(managed_pf(known));
                 } else if (add_pf(m, scanned) < 0)
                         log_error("out of memory for %s", ADDRESS_STR(scanned->address));
         }

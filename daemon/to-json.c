@@ -59,6 +59,15 @@ static json_t *holders_json(const struct managed_vf *v) {
         return holders;
 }
 
+static json_t *drift_json(uint32_t drift) {
+        json_t *names = json_array();
+
+        for (uint32_t bit = 1; bit <= ATTR_ALL; bit <<= 1)
+                if (drift & bit)
+                        json_array_append_new(names, json_string(attribute_name(bit)));
+        return names;
+}
+
 json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         const struct vf *vf = &v->vf;
         const struct lease *l = lease_of_vf(v);
@@ -78,7 +87,7 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
         return json_pack(
-                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o}",
+                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o,s:o}",
                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                         (int) vf->index, "pool", pool_json(m, vf->pf), "state", vf_state_to_string(vf->state),
                         "reason", reason_name(reason), "message", json_text_value(message), "hint",
@@ -92,7 +101,8 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                         json_string_or_null(reserved), "holders", holders_json(v), "accepted",
                         excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
                         v->condemned != REASON_NONE, "faults", (json_int_t) v->n_faults, "last_fault",
-                        v->last_fault[0] ? json_text_value(v->last_fault) : json_null());
+                        v->last_fault[0] ? json_text_value(v->last_fault) : json_null(), "drift",
+                        drift_json(v->drift));
 }
 
 static json_t *pools_json(const struct lease *l) {

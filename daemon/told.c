@@ -204,6 +204,7 @@ static int on_tell(sd_event_source *s, uint64_t usec, void *userdata) {
                         fail_set(set, r, pf ? "cannot ask a worker" : "the PF is gone");
                 else {
                         managed_pf(pf)->telling = set;
+                        managed_pf(pf)->n_told++;
                         set->next = m->told_sets;
                         m->told_sets = set;
                 }

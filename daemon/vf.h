@@ -44,8 +44,12 @@ struct managed_vf {
         pid_t holders[WORKER_HOLDERS_MAX];
         size_t n_holders;
         struct vf_attributes baseline; /* see baseline.h */
+        struct vf_attributes rested; /* what it had when it was restored last; .set = 0: not by this daemon */
         bool baseline_known;
-        char detail[160]; /* what the worker or the kernel said about the reason */
+        uint32_t drift; /* ATTR_…: what somebody else changed */
+        unsigned n_restores;
+        uint64_t restores_since; /* usec, monotonic */
+        char detail[160];        /* what the worker or the kernel said about the reason */
 };
 
 static inline struct managed_vf *managed_vf(const struct vf *vf) {

@@ -5,8 +5,9 @@
 #include "common/macro.h"
 
 static const char *const file_keys[] = { "version", "pools", "defaults", "tenants", "faults" };
-static const char *const pool_keys[] = { "class",         "functions", "vfs",  "placement", "numa",
-                                         "anti_affinity", "assign",    "msix", "driver",    "accept" };
+static const char *const pool_keys[] = { "class",  "functions",     "vfs",    "placement",
+                                         "numa",   "anti_affinity", "assign", "msix",
+                                         "driver", "accept",        "drift" };
 /* an attribute that would silently not be enforced is worse than an error */
 static const char *const pool_later[] = { "queues", "interrupts" };
 static const char *const selector_keys[] = { "address",          "vendor", "device", "subsystem_vendor",

@@ -172,15 +172,18 @@ static bool parse_words(struct context *c, const char *path, json_t *v, struct p
         static const char *const placements[_PLACEMENT_MAX] = { "pack", "spread", "least-loaded" };
         static const char *const numa_rules[_NUMA_RULE_MAX] = { "prefer", "require" };
         static const char *const assigns[_ASSIGN_MAX] = { "vf", "function" };
+        static const char *const drifts[_DRIFT_RULE_MAX] = { "restore", "report" };
 
         int class = value_word(c, path, v, "class", classes, ARRAY_SIZE(classes));
         int placement = value_word(c, path, v, "placement", placements, ARRAY_SIZE(placements));
         int numa = value_word(c, path, v, "numa", numa_rules, ARRAY_SIZE(numa_rules));
+        int drift = value_word(c, path, v, "drift", drifts, ARRAY_SIZE(drifts));
         int assign = value_word(c, path, v, "assign", assigns, ARRAY_SIZE(assigns));
         p->class = (enum pool_class)(class + 1);
         p->placement = (enum placement) MAX(placement, 0);
         p->numa = (enum numa_rule) MAX(numa, 0);
         p->assign = (enum assign) MAX(assign, 0);
+        p->drift = (enum drift_rule) MAX(drift, 0);
         return assign >= 0 || !json_object_get(v, "assign");
 }
 

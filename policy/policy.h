@@ -55,6 +55,9 @@ struct vf_count {
         uint32_t n; /* a number, or percent of sriov_totalvfs from 1 to 100 */
 };
 
+/* What follows when somebody else changes attributes of a VF. */
+enum drift_rule { DRIFT_RESTORE, DRIFT_REPORT, _DRIFT_RULE_MAX };
+
 struct pool {
         char *name;
         enum pool_class class;
@@ -63,8 +66,9 @@ struct pool {
         enum numa_rule numa;
         bool apart; /* "anti_affinity": VFs of one group are on different PFs */
         struct vf_count vfs;
-        uint32_t msix;      /* vectors of each VF, 0: as the device distributes them */
-        char *driver;       /* VFIO driver to force, NULL: the best that the kernel has for the device */
+        uint32_t msix; /* vectors of each VF, 0: as the device distributes them */
+        char *driver;  /* VFIO driver to force, NULL: the best that the kernel has for the device */
+        enum drift_rule drift;
         finding_set accept; /* findings that do not forbid a lease of this pool */
         struct selector *functions;
         size_t n_functions;

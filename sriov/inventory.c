@@ -224,6 +224,8 @@ static int read_pf_facts(int pf_fd, const struct slots *slots, struct pf *pf) {
         uint64_t v;
 
         inventory_netdev(pf_fd, pf->netdev);
+        if (!pf->netdev[0] || root_read_int(pf_fd, &pf->ifindex, "net/%s/ifindex", pf->netdev) < 0)
+                pf->ifindex = 0;
         find_slot(slots, pf);
         pf->vendor = read_id(pf_fd, "vendor");
         pf->device = read_id(pf_fd, "device");

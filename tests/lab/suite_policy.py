@@ -105,6 +105,30 @@ def test_several_pools_and_attributes():
         assert all(v.get("vlan", 0) == 0 for v in now.get("vlan_list", [])), now
 
 
+def test_what_somebody_else_changes_is_put_right():
+    """'ip link' behind the daemon's back: of a leased VF, and of an idle one. The kernel tells while the interface is up."""
+    dev = netdev(NET)
+    run("ip", "link", "set", "dev", dev, "up")
+    lease = acquire("--pool", "net", "--vm", "drift", "--vlan", "205")
+    mine = int(vf(lease["vfs"][0])["index"])
+    idle = next(int(v["index"]) for v in listing("vfs", state="ready") if v["pf"] == NET)
+    mac = told(mine)["mac"] if "mac" in told(mine) else told(mine)["address"]
+    plain = told(idle)
+    run("ip", "link", "set", "dev", dev, "vf", str(mine), "vlan", "0", "trust", "on")
+    run("ip", "link", "set", "dev", dev, "vf", str(idle), "mac", "02:00:00:00:be:ef", "vlan", "9")
+
+    def right():
+        now = told(mine)
+        return now.get("vlan_list", [now])[0].get("vlan", 0) == 205 and not now["trust"]
+    wait_for(right, 30, "the leased VF is put right")
+    wait_for(lambda: told(idle) == plain, 30, "the idle VF is put right")
+    assert (told(mine)["mac"] if "mac" in told(mine) else told(mine)["address"]) == mac
+    wait_for(lambda: not any(v["drift"] for v in listing("vfs")), 30, "nothing is shown any more")
+    assert "somebody else changed its vlan" in lab.journal()
+    release(lease)
+    wait_for(lambda: {v["state"] for v in listing("vfs") if v["pf"] == NET} == {"ready"}, 30, "all ready")
+
+
 def test_choices_are_held_to_the_policy():
     for reason, choice in (("vlan", "vlan=300"), ("mac", "mac=02:00:00:00:00:01"), ("rate", "min-tx=1")):
         r = vfctl("acquire", "--tenant", "red", "--pool", f"net,{choice}", "--vm", "x", check=False)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import time
 
 import harness
@@ -609,6 +610,79 @@ class AttributesTest(SimTest):
         host.call("Clear", address=vm.vfs[0])
         host.wait_all_ready(4)
 
+
+
+class DriftTest(SimTest):
+    """Somebody else changes attributes: a rescan looks, as a change of the PF's interface does on a real host."""
+
+    GRANT = {"vlans": [100], "macs": "02:52:44:00:00:00/32"}
+
+    def drifts(self, host, vf):
+        return host.vf(vf)["drift"]
+
+    def test_leased_vf_is_put_right(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vm = host.vm(vm="web1")
+        vf = vm.vfs[0]
+        told = host.attributes(vf)
+        host.set_attributes(vf, vlan=0, trust=1)
+        host.call("Rescan")
+        wait_for(lambda: host.attributes(vf) == told)
+        wait_for(lambda: self.drifts(host, vf) == [])
+        self.assertEqual(host.vf(vf)["state"], "leased")
+        self.assertIn("somebody else changed its vlan, trust", host.daemon.log_tail())
+        host.set_attributes(vf, mac="02:00:00:00:be:ef")
+        host.call("Rescan")
+        wait_for(lambda: host.attributes(vf) == told)
+
+    def test_idle_vf_is_put_right(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vf = host.tree.pfs[ONE].vfs[3]
+        plain = host.attributes(vf)
+        host.set_attributes(vf, vlan=5, mac="02:00:00:00:be:ef")
+        host.call("Rescan")
+        wait_for(lambda: host.attributes(vf) == plain)
+        host.wait_all_ready(4)
+
+    def test_only_reported(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(net={"drift": "report"}, grant=self.GRANT))
+        vm = host.vm(vm="web1")
+        vf, idle = vm.vfs[0], host.tree.pfs[ONE].vfs[3]
+        for one in (vf, idle):
+            host.set_attributes(one, max_tx_mbps=5)
+        host.call("Rescan")
+        wait_for(lambda: self.drifts(host, vf) == self.drifts(host, idle) == ["max_tx_mbps"])
+        self.assertEqual(host.attributes(vf)["max_tx_mbps"], 5)
+        host.set_attributes(vf, max_tx_mbps=0)  # whoever did it took it back
+        host.call("Rescan")
+        wait_for(lambda: self.drifts(host, vf) == [])
+        rest = host.vm(vm="web2", count=3)  # what is handed over is right in any case
+        self.assertIn(idle, rest.vfs)
+        self.assertEqual(host.attributes(idle)["max_tx_mbps"], 0)
+
+    def test_somebody_who_insists(self):
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vf = host.vm(vm="web1").vfs[0]
+        for _ in range(5):
+            host.set_attributes(vf, vlan=7)
+            host.call("Rescan")
+            wait_for(lambda: host.attributes(vf)["vlan"] == 100)
+            wait_for(lambda: self.drifts(host, vf) == [])
+        host.set_attributes(vf, vlan=7)
+        host.call("Rescan")
+        wait_for(lambda: self.drifts(host, vf) == ["vlan"])
+        self.assertEqual(host.attributes(vf)["vlan"], 7)
+
+    def test_pf_whose_interface_is_gone(self):
+        """In another network namespace, say: what red was told cannot be taken back, so nobody gets the VF."""
+        host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant=self.GRANT))
+        vm = host.vm(vm="web1")
+        shutil.rmtree(host.tree.path(f"sys/bus/pci/devices/{ONE}/net"))
+        host.faults(f"op=attributes address={ONE} error=ENODEV reason=attributes-failed")
+        host.call("Rescan")
+        self.refused("attributes-failed", host.vm().acquire, vm="web2")
+        vm.kill()
+        self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
 
 
 class WholeFunctionTest(SimTest):
