@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IFLA_VFINFO_LIST of an RTM_NEWLINK message. The kernel closes the list with a length of 16 bits and no
- * check (net/core/rtnetlink.c:rtnl_fill_vf), so a long one comes out short: IFLA_NUM_VF tells. */
+/* What a VF was told, as its entry of IFLA_VFINFO_LIST shows it. */
 
+#include "sriov/netvf-list.h"
 #include "sriov/netvf.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
 
@@ -63,30 +62,17 @@ static void take(struct nlattr *tb[], struct vf_attributes *ret) {
 }
 
 int netvf_parse(const void *data, size_t size, unsigned index, struct vf_attributes *ret) {
-        const size_t head = NLMSG_ALIGN(sizeof(struct ifinfomsg));
-        struct nlattr *tb[IFLA_VF_MAX + 1], *list, *num, *i;
-        unsigned seen = 0;
-        int left;
+        struct nlattr *tb[IFLA_VF_MAX + 1];
+        struct netvf_list list;
+        unsigned i;
+        int r = netvf_list_open(data, size, &list);
 
-        if (size < head)
-                return -EBADMSG;
-        struct nlattr *attrs = (struct nlattr *) (void *) ((char *) (uintptr_t) data + head);
-        list = nla_find(attrs, (int) (size - head), IFLA_VFINFO_LIST);
-        num = nla_find(attrs, (int) (size - head), IFLA_NUM_VF);
-        if (!num || nla_len(num) < (int) sizeof(uint32_t))
-                return -EBADMSG;
-        for (i = list ? nla_data(list) : NULL, left = list ? nla_len(list) : 0; i && nla_ok(i, left);
-             i = nla_next(i, &left)) {
-                if (nla_type(i) != IFLA_VF_INFO || nla_parse_nested(tb, IFLA_VF_MAX, i, NULL) < 0)
-                        continue;
-                const struct ifla_vf_mac *mac = payload(tb[IFLA_VF_MAC], sizeof(*mac));
-                if (!mac)
-                        continue;
-                seen++;
-                if (mac->vf != index)
-                        continue;
-                take(tb, ret);
-                return 0;
-        }
-        return seen < nla_get_u32(num) ? -EMSGSIZE : -ENOENT;
+        if (r < 0)
+                return r;
+        while (netvf_list_next(&list, &i, tb))
+                if (i == index) {
+                        take(tb, ret);
+                        return 0;
+                }
+        return list.n < list.num ? -EMSGSIZE : -ENOENT;
 }

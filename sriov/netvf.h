@@ -15,8 +15,8 @@ struct netvf {
 /* The interface of the PF. -ENODEV if it has none, or if this root is not the running system. */
 int netvf_find(int root_fd, struct address pf, unsigned index, struct netvf *ret);
 
-/* What the kernel reports; .set says which that is. -EMSGSIZE if the VF is beyond what fits the kernel's
- * answer (more than 334 VFs: the list's length has 16 bits), so nothing is known. */
+/* What the kernel reports; .set says which that is. -EMSGSIZE if its answer does not have the VF, or cannot be
+ * believed (netvf-list.h), so nothing is known. */
 int netvf_read(const struct netvf *v, struct vf_attributes *ret);
 
 /* Sets what differs, reads all of it back, and sets it back if that fails. *reason:
@@ -29,5 +29,5 @@ int netvf_set(const struct netvf *v, const struct vf_attributes *want, enum reas
 int netvf_baseline(const struct netvf *v, enum reason *reason, const char **step);
 
 /* Pure: finds a VF in the payload of an RTM_NEWLINK message (from struct ifinfomsg on). 0, -ENOENT if the
- * list is whole and has no such VF, -EMSGSIZE if it is cut. */
+ * list is whole and has no such VF, -EMSGSIZE if it is not. */
 int netvf_parse(const void *payload, size_t size, unsigned index, struct vf_attributes *ret);
