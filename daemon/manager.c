@@ -14,6 +14,7 @@
 #include "daemon/reconcile.h"
 #include "daemon/reservation.h"
 #include "daemon/server.h"
+#include "daemon/stats.h"
 #include "daemon/store.h"
 #include "daemon/waiting.h"
 
@@ -38,6 +39,7 @@ struct manager *manager_free(struct manager *m) {
         hotplug_stop(m);
         apply_free(m);
         waiting_stop(m);
+        stats_calls_stop(m);
         leases_free(m);
         reservations_free(m);
         lease_times_stop(m);
@@ -48,6 +50,7 @@ struct manager *manager_free(struct manager *m) {
         while (m->pf_orphans)
                 managed_pf_free_orphan(m->pf_orphans);
         evidence_stop(m);
+        stats_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);

@@ -144,6 +144,7 @@ static int check_driver_of_whole(const struct worker_request *q, const struct vf
         case WORKER_CONFIG:
         case WORKER_EVIDENCE:
         case WORKER_IDENTIFY:
+        case WORKER_STATISTICS:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -266,6 +267,7 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_CUT_OFF:
         case WORKER_IDENTIFY:
         case WORKER_BASELINE:
+        case WORKER_STATISTICS:
         case _WORKER_OP_MAX:
                 break;
         }

@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-path.h"
+#include "daemon/worker-stats.h"
 #include "iommu/fence.h"
 #include "iommu/group.h"
 #include "iommu/grouptype.h"
@@ -254,6 +255,8 @@ static int do_operation(struct job *j) {
         case WORKER_ATTRIBUTES:
         case WORKER_BASELINE:
                 return do_attributes(j);
+        case WORKER_STATISTICS:
+                return worker_stats_put(root, q->address, j->reply, &j->out[0], &j->step);
         case _WORKER_OP_MAX:
                 break;
         }

@@ -41,7 +41,8 @@
         X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
         X(IDENTIFY, "identify", ANY)    /* reply data: struct worker_identity; reads only */                 \
         X(ATTRIBUTES, "attributes", VF) /* data: struct vf_attributes to set, each read back */              \
-        X(BASELINE, "baseline", VF)     /* all attributes as of a VF that nobody used, each read back */
+        X(BASELINE, "baseline", VF)     /* all attributes as of a VF that nobody used, each read back */     \
+        X(STATISTICS, "statistics", PF) /* reply fd[0]: of all its VFs, see worker-stats.h; reads only */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

@@ -8,6 +8,7 @@
 #include "daemon/worker-ops.h"
 #include "daemon/worker-path.h"
 #include "simfault.h"
+#include "simstats.h"
 #include "simvf.h"
 #include "sriov/busmaster.h"
 #include "sriov/variant.h"
@@ -241,6 +242,8 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
         case WORKER_ATTRIBUTES:
         case WORKER_BASELINE:
                 return OK;
+        case WORKER_STATISTICS:
+                return sim_statistics(s, q, p, out);
         case _WORKER_OP_MAX:
                 break;
         }
