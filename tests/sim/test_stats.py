@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Statistics of VFs: what is counted, what is not known, who may see it, and how often workers are asked."""
 
+import json
 import threading
 import time
 
@@ -196,11 +197,13 @@ class OtherVfsTest(StatsTest):
         host.count(ONE, {i: counters(i + 1) for i in range(4)})
         self.assertEqual({s["known"] for s in self.statistics(host).values()}, {"known"})
         host.count(ONE, {})
-        host.enable_by_hand(ONE, 0)
-        host.enable_by_hand(ONE, 2)
-        host.call("Rescan")
-        wait_for(lambda: len(host.vfs()) == 2, what="two VFs")
-        self.assertEqual({s["counters"]["rx_packets"] for s in self.statistics(host).values()}, {0})
+        policy = json.loads(host.tree.read("etc/vfctl/policy.json"))
+        policy["pools"]["net"]["vfs"] = 2
+        host.write_policy(policy)
+        host.call("Reload")
+        self.assertEqual(host.vfctl("apply", "--destructive").returncode, 0)
+        host.wait_all_ready(2)
+        self.assertEqual([s["counters"]["rx_packets"] for s in self.statistics(host).values()], [0, 0])
 
     def test_pf_goes_away(self):
         host = self.nics(nic(ONE, "eth1"), nic(TWO, "eth2"))
