@@ -22,7 +22,7 @@
 #define CLEAR       "\033[H\033[2J"
 
 static struct termios before;
-static bool keys, drawing;
+static volatile sig_atomic_t keys, drawing;
 static int wake_fd = -1;
 static volatile sig_atomic_t stopped, resized;
 
@@ -30,6 +30,13 @@ static void on_signal(int number) {
         const uint64_t one = 1;
         int saved = errno;
 
+        if (!drawing) /* nothing to restore, and a reader that does not read must not keep us */
+                _exit(EXIT_SUCCESS);
+        if (number != SIGWINCH && stopped) { /* the terminal takes nothing any more */
+                if (keys)
+                        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+                _exit(EXIT_FAILURE);
+        }
         if (number == SIGWINCH)
                 resized = 1;
         else
@@ -73,14 +80,14 @@ int terminal_start(bool live) {
         wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (wake_fd < 0)
                 return -errno;
+        drawing = live;
         FOREACH_ARRAY(i, ends, ARRAY_SIZE(ends))
                 sigaction(*i, &sa, NULL); /* without SA_RESTART: a write that waits returns */
-        sa.sa_flags = SA_RESTART;
-        sigaction(SIGWINCH, &sa, NULL);
         if (!live)
                 return 0;
+        sa.sa_flags = SA_RESTART;
+        sigaction(SIGWINCH, &sa, NULL);
         atexit(terminal_end);
-        drawing = true;
         take_keys();
         fputs(HIDE_CURSOR NO_WRAP, stdout);
         return 0;

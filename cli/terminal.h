@@ -12,8 +12,9 @@ enum happening {
         HAPPENED_QUIT, /* the key q, or a signal that asks for the end */
 };
 
-/* From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT only make terminal_wait() return, and a write that waits.
- * With live, the terminal takes single keys; whatever ends the process by exit() restores it. 0 or -errno. */
+/* From here on SIGINT, SIGTERM, SIGHUP and SIGQUIT end the process well: at once, or with live by having
+ * terminal_wait() return, and a write that waits. With live, the terminal takes single keys; whatever ends
+ * the process by exit() restores it. 0 or -errno. */
 int terminal_start(bool live);
 void terminal_end(void);
 

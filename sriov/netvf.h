@@ -15,8 +15,8 @@ struct netvf {
 /* The interface of the PF. -ENODEV if it has none, or if this root is not the running system. */
 int netvf_find(int root_fd, struct address pf, unsigned index, struct netvf *ret);
 
-/* What the kernel reports; .set says which that is. -EMSGSIZE if its answer does not have the VF, or cannot be
- * believed (netvf-list.h), so nothing is known. */
+/* What the kernel reports; .set says which that is. -EMSGSIZE if its answer does not have the VF, or cannot
+ * be believed (netvf-list.h), so nothing is known. */
 int netvf_read(const struct netvf *v, struct vf_attributes *ret);
 
 /* Sets what differs, reads all of it back, and sets it back if that fails. *reason:
