@@ -105,6 +105,20 @@ def test_several_pools_and_attributes():
         assert all(v.get("vlan", 0) == 0 for v in now.get("vlan_list", [])), now
 
 
+def test_statistics():
+    """igb counts nothing for its VFs: the kernel sends zeros, which are nobody's traffic."""
+    lease = acquire("--pool", "net:2", "--pool", "disk", "--vm", "web1")
+    rows = {r["address"]: r for r in json.loads(vfctl("top", "--once", "--json").stdout)["rows"]}
+    assert set(rows) == {v["address"] for v in listing("vfs", pf=NET)}, rows
+    assert {r["known"] for r in rows.values()} == {"unsupported"}, rows
+    assert {a for a, r in rows.items() if r["tenant"] == "red"} == set(lease["vfs"][:2]), rows
+    own = json.loads(vfctl("top", "--once", "--json", uid=RED).stdout)["rows"]
+    assert {r["address"] for r in own} == set(lease["vfs"][:2]), own
+    assert "traffic:   -\n" in vfctl("show", lease["vfs"][0]).stdout
+    assert "traffic:" not in vfctl("show", lease["vfs"][2]).stdout
+    release(lease)
+
+
 def test_choices_are_held_to_the_policy():
     for reason, choice in (("vlan", "vlan=300"), ("mac", "mac=02:00:00:00:00:01"), ("rate", "min-tx=1")):
         r = vfctl("acquire", "--tenant", "red", "--pool", f"net,{choice}", "--vm", "x", check=False)

@@ -16,7 +16,7 @@ import time
 import harness
 from harness import PF, wait_for
 from simhost import nvme
-from test_stats import ONE, TWO, StatsTest, nic
+from test_stats import COUNTED, ONE, TWO, StatsTest, nic
 
 
 class Terminal:
@@ -248,8 +248,10 @@ class TerminalTest(TopCase):
 
 class ShowTest(StatsTest):
     def test_show(self):
-        host = self.host([nic(ONE, "eth1", driver="igb"), nic(TWO, "eth2"), nvme("0000:09:00.0"), PF("0000:0d:00.0")])
-        host.wait_all_ready(12)
+        policy = harness.default_policy()
+        policy["pools"].update(COUNTED)
+        host = self.host([nic(ONE, "eth1", driver="igb"), nic(TWO, "eth2"), nvme("0000:09:00.0"), PF("0000:0d:00.0")], policy)
+        host.wait_all_ready(16)
         one, two = host.tree.pfs[ONE], host.tree.pfs[TWO]
         host.count(TWO, {0: [1, 2, 3, 4, 5, 6, 7, 8], 1: None})
         shown = host.vfctl("show", two.vf(0)).stdout
