@@ -2,6 +2,7 @@
 """Statistics of VFs: what is counted, what is not known, who may see it, and how often workers are asked."""
 
 import json
+import re
 import threading
 import time
 
@@ -123,6 +124,18 @@ class WorkersTest(StatsTest):
         most = (time.monotonic() - began) / 0.5 + 1
         self.assertLessEqual(max(rounds.count(ONE), rounds.count(TWO)), most)
         self.assertGreaterEqual(len(rounds), 2)
+
+    def test_pfs_side_by_side_but_not_all_workers(self):
+        host = self.nics(*(nic(f"0000:{bus:02x}:00.0", f"eth{bus}", total=1) for bus in range(1, 25, 4)))
+        host.faults("op=statistics delay=300")
+        self.assertEqual({s["known"] for s in self.statistics(host).values()}, {"known"})
+        with open(host.tree.path("sim/log")) as f:
+            times = [[int(word.split("=")[1]) for word in line.split() if re.match("(from|to)=", word)]
+                     for line in f if line.split()[1] == "statistics"]
+        self.assertEqual(len(times), 6)
+        at_once = [sum(begin <= t < end for begin, end in times) for t, _ in times]
+        self.assertGreaterEqual(max(at_once), 2)
+        self.assertLessEqual(max(at_once), 4)
 
     def test_a_slow_pf_keeps_nobody_waiting(self):
         host = self.nics(nic(ONE, "eth1"), nic(TWO, "eth2"))
