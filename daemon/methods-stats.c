@@ -8,8 +8,6 @@
 
 #include <errno.h>
 
-#define PATIENCE_USEC 2000000ULL
-
 struct stats_call {
         struct stats_call *next;
         struct connection *connection;
@@ -137,8 +135,8 @@ static int wait_for_workers(const struct stats_call *call) {
         if (!c)
                 return -ENOMEM;
         *c = *call;
-        int r = sd_event_add_time_relative(m->event, &c->deadline, CLOCK_MONOTONIC, PATIENCE_USEC, 10000,
-                                           on_deadline, c);
+        int r = sd_event_add_time_relative(m->event, &c->deadline, CLOCK_MONOTONIC, STATS_PATIENCE_USEC,
+                                           10000, on_deadline, c);
         if (r < 0) {
                 free(c);
                 return r;

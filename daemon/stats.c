@@ -118,12 +118,20 @@ static void on_statistics(const struct worker_reply *reply, int fds[WORKER_FDS_M
         stats_calls_look(s->manager);
 }
 
-static bool too_many(const struct manager *m) {
+/* Its answer is still worth waiting for. */
+static bool is_hopeful(const struct pf_stats *s, uint64_t now) {
+        return s->asking && now - MIN(now, s->asked) < STATS_PATIENCE_USEC;
+}
+
+static unsigned count_questions(const struct manager *m, uint64_t now, bool *ret_hopeful) {
         unsigned n = 0;
 
-        for (const struct pf_stats *s = m->stats; s; s = s->next)
+        *ret_hopeful = false;
+        for (const struct pf_stats *s = m->stats; s; s = s->next) {
                 n += s->asking;
-        return n >= QUESTIONS_MAX;
+                *ret_hopeful = *ret_hopeful || is_hopeful(s, now);
+        }
+        return n;
 }
 
 bool stats_has_interface(const struct pf *pf) {
@@ -133,11 +141,14 @@ bool stats_has_interface(const struct pf *pf) {
 bool stats_ready(struct manager *m, const struct pf *pf, uint64_t since) {
         struct pf_stats *s = find_or_make(m, pf->address);
         uint64_t now = now_usec(m);
+        bool hopeful;
 
         if (!s || (s->looked > 0 && s->looked >= since))
                 return true;
-        if (s->asking || too_many(m))
-                return false;
+        if (s->asking)
+                return !is_hopeful(s, now);
+        if (count_questions(m, now, &hopeful) >= QUESTIONS_MAX)
+                return !hopeful;
         if (pf->stuck || now < s->rest_until)
                 return true;
         struct worker_op op = worker_op_make(WORKER_STATISTICS, s->pf, s->pf, on_statistics, s);

@@ -6,7 +6,8 @@
 #include "common/stats.h"
 #include "daemon/vf.h"
 
-#define STATS_KEEP_USEC 500000ULL
+#define STATS_KEEP_USEC     500000ULL
+#define STATS_PATIENCE_USEC 2000000ULL /* who asks waits no longer */
 
 enum stats_known {
         STATS_KNOWN,
@@ -16,8 +17,8 @@ enum stats_known {
 
 bool stats_has_interface(const struct pf *pf);
 
-/* True if the PF was read since then (usec, monotonic), whatever came of it. If not, it is being read as soon
- * as may be, and stats_calls_look() will be called. */
+/* True if the PF was read since then (usec, monotonic), whatever came of it, or if others have waited for it
+ * in vain. If not, it is being read as soon as may be, and stats_calls_look() will be called. */
 bool stats_ready(struct manager *m, const struct pf *pf, uint64_t since);
 
 /* What was read since then of a VF, and when. */
