@@ -5,6 +5,7 @@
 #include "cli/device.h"
 #include "cli/evidence.h"
 #include "cli/options.h"
+#include "cli/statistics.h"
 #include "cli/table.h"
 #include "cli/times.h"
 #include "common/address.h"
@@ -43,9 +44,9 @@ static int print_holders(json_t *holders) {
         return 0;
 }
 
-/* The element of all["evidence"] about this VF; NULL if it was not asked for. */
-static json_t *evidence_of(json_t *all, const char *address) {
-        json_t *list = json_object_get(all, "evidence"), *e;
+/* The element of all[key] about this VF; NULL if there is none. */
+static json_t *find_part(json_t *all, const char *key, const char *address) {
+        json_t *list = json_object_get(all, key), *e;
         size_t i;
 
         json_array_foreach(list, i, e) {
@@ -98,7 +99,10 @@ static int print_vf(json_t *all, json_t *v) {
                 printf("  IOMMU:     no group, isolation not shown\n");
         if (f.numa_node >= 0)
                 printf("  NUMA node: %lld\n", (long long) f.numa_node);
-        json_t *e = evidence_of(all, f.address);
+        json_t *s = find_part(all, "statistics", f.address);
+        if (s && (r = print_statistics(s)) != 0)
+                return r;
+        json_t *e = find_part(all, "evidence", f.address);
         return e ? print_evidence(e) : 0;
 }
 
@@ -220,7 +224,19 @@ static int collect(json_t *o, const char *key, json_t *reply) {
         return 0;
 }
 
-/* ListVFs with one filter; a refusal because the VF does not exist is an empty list. */
+/* Statistics of the VFs that were found: an older daemon has none, VFs of other classes have none. */
+static int find_statistics(struct client *c, const char *filter, const char *value, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        _cleanup_free_ char *error = NULL;
+        json_t *parameters = new_object();
+
+        put_text(parameters, filter, value);
+        int r = client_try(c, "GetStatistics", parameters, &reply, &error);
+        return r != 0 || error ? r : collect(o, "statistics", reply);
+}
+
+/* ListVFs with one filter, and what belongs to it; a refusal because the VF does not exist is an empty list.
+ */
 static int find_vfs(struct client *c, const char *filter, const char *value, json_t *o) {
         _cleanup_json_ json_t *reply = NULL;
         _cleanup_free_ char *error = NULL;
@@ -230,8 +246,11 @@ static int find_vfs(struct client *c, const char *filter, const char *value, jso
         int r = client_try(c, "ListVFs", parameters, &reply, &error);
         if (r != 0)
                 return r;
+        if (!error && (r = collect(o, "vfs", reply)) == 0 &&
+            json_array_size(json_object_get(reply, "vfs")) > 0)
+                r = find_statistics(c, filter, value, o);
         if (!error)
-                return collect(o, "vfs", reply);
+                return r;
         const char *reason = json_string_value(json_object_get(reply, "reason"));
         return reason && strcmp(reason, reason_name(REASON_NO_SUCH_DEVICE)) == 0
                                ? 0

@@ -50,6 +50,8 @@ static const struct verb verbs[] = {
         { "rescan", "", "Have vfctld read the hardware again", "  vfctl rescan\n", verb_rescan },
         { "reload", "", "Have vfctld read the policy again", "  vfctl reload\n", verb_reload },
         { "monitor", "", "Show events as they happen", "  vfctl monitor --json\n", verb_monitor },
+        { "top", "", "Show what VFs receive and send per second",
+          "  vfctl top --by tenant --sort drops\n  vfctl top --once --json\n", verb_top },
         { "policy", "check|explain [FILE|DIRECTORY…]", "Check policy files, explain what a tenant may have",
           "  vfctl policy check --strict /etc/vfctl\n"
           "  vfctl policy explain --tenant red --pool net\n",

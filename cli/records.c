@@ -188,6 +188,22 @@ int record_event(json_t *v, struct event_record *ret) {
              OPTIONAL_TEXT(vm));
 }
 
+int record_statistics(json_t *v, struct statistics_record *ret) {
+        READ("Statistics", TEXT(address), TEXT(pf), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant),
+             OPTIONAL_TEXT(vm), TEXT(known), INT(read),
+             { "counters", JSON_KIND_OBJECT, false, &ret->counters });
+}
+
+int record_counters(json_t *v, struct counters_record *ret) {
+        const struct json_field fields[] = {
+#define X(code, name) { name, JSON_KIND_INT, true, &ret->value[COUNTER_##code] },
+                VF_COUNTERS(X)
+#undef X
+        };
+
+        return read_fields(v, "Counters", fields, ARRAY_SIZE(fields));
+}
+
 int record_applied(json_t *v, struct applied_record *ret) {
         READ("Apply", { "step", JSON_KIND_OBJECT, false, &ret->step }, OPTIONAL_TEXT(error), INT(done),
              INT(failed));

@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/model.h"
+#include "common/stats.h"
 
 struct refusal_record {
         const char *reason, *message, *hint;
@@ -111,6 +112,14 @@ struct event_record {
         const char *kind, *address, *old, *new, *reason, *message, *lease, *tenant, *vm;
         int64_t time;
 };
+struct statistics_record {
+        const char *address, *pf, *lease, *tenant, *vm, *known;
+        int64_t read;
+        json_t *counters; /* NULL unless known */
+};
+struct counters_record {
+        int64_t value[_COUNTER_MAX];
+};
 struct applied_record {
         json_t *step; /* NULL in the last reply */
         const char *error;
@@ -138,6 +147,8 @@ int record_tenant_pool(json_t *v, struct tenant_pool_record *ret);
 int record_step(json_t *v, struct step_record *ret);
 int record_device(json_t *v, struct device_record *ret);
 int record_event(json_t *v, struct event_record *ret);
+int record_statistics(json_t *v, struct statistics_record *ret);
+int record_counters(json_t *v, struct counters_record *ret);
 int record_applied(json_t *v, struct applied_record *ret);
 
 /* A member that must be an array, or an object. */

@@ -47,4 +47,5 @@ int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_rescan(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_reload(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_monitor(struct cli *cli, const struct verb *verb, int argc, char **argv);
+int verb_top(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_policy(struct cli *cli, const struct verb *verb, int argc, char **argv);

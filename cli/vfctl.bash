@@ -43,10 +43,12 @@ _vfctl_option_value() {
         --tenant) _vfctl_reply "$(_vfctl_names tenants)" ;;
         --numa-node) mapfile -t COMPREPLY < <(compgen -W "$(_vfctl_nodes)" -- "$cur") ;;
         --state) _vfctl_reply "absent unmanaged unbound bound ready leasing leased reclaiming quarantined stuck" ;;
+        --by) _vfctl_reply "vf pf tenant" ;;
+        --sort) _vfctl_reply "total rx tx packets drops name" ;;
         --hand-off) _vfctl_reply "auto fd node" ;;
         --pid) mapfile -t COMPREPLY < <(compgen -W "$(command ps -eo pid= 2>/dev/null)" -- "$cur") ;;
         --user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
-        --vm | --count | --memory | --reason | --mac | --vlan | --min-tx-mbps | --max-tx-mbps | --group) ;;
+        --vm | --count | --memory | --reason | --mac | --vlan | --min-tx-mbps | --max-tx-mbps | --group | --interval) ;;
         *) return 1 ;;
         esac
 }
@@ -61,10 +63,10 @@ _vfctl() {
                 [run]='--tenant --vm --pool --count --mac --vlan --min-tx-mbps --max-tx-mbps --group --anti-affinity --affinity --numa-node --wait --keep --hand-off --memory --verbose'
                 [reserve]='--tenant --vm --pool --count --mac --vlan --min-tx-mbps --max-tx-mbps --group --anti-affinity --affinity --numa-node'
                 [unreserve]='--tenant --vm' [release]='' [renew]='' [drain]='--reason --wait' [undrain]=''
-                [quarantine]='--reason' [clear]='--reason' [rescan]='' [reload]='' [monitor]=''
+                [quarantine]='--reason' [clear]='--reason' [rescan]='' [reload]='' [monitor]='' [top]='--by --sort --interval --count --once'
                 [policy]='--strict --tenant --pool'
         )
-        local verbs='status list show plan apply acquire run release renew reserve unreserve drain undrain quarantine clear rescan reload monitor policy'
+        local verbs='status list show plan apply acquire run release renew reserve unreserve drain undrain quarantine clear rescan reload monitor top policy'
 
         COMPREPLY=()
         # without this, the colons of PCI addresses split words

@@ -55,7 +55,7 @@ static const struct row {
         { "be2net", MAC | VLAN | TX_MAX | SPOOF | LINK, false, false },
         /* sfc/sriov.c: efx_sriov_set_vf_vlan() */
         { "sfc", MAC | VLAN | SPOOF | LINK, false, false },
-        { "sfc-siena", MAC | VLAN | SPOOF | LINK, false, false },
+        { "sfc_siena", MAC | VLAN | SPOOF | LINK, false, false },
         /* qlogic/qede/qede_main.c: qede_set_vf_vlan() */
         { "qede", COMMON, false, false },
         /* qlogic/qlcnic/qlcnic_sriov_pf.c: qlcnic_sriov_set_vf_vlan() */
@@ -88,6 +88,10 @@ uint32_t net_driver_refuses(const char *driver, const struct vf_attributes *a) {
         if (a->set & ATTR_VLAN && a->vlan > 0 && a->vlan_protocol == VLAN_8021AD && !r->service_vlan)
                 refused |= ATTR_VLAN;
         return refused;
+}
+
+bool net_driver_is_known(const char *driver) {
+        return find(driver) != NULL;
 }
 
 bool net_driver_has_statistics(const char *driver) {

@@ -9,5 +9,8 @@
  * Only what it refuses on every card: what depends on card, firmware or link is found out by trying. */
 uint32_t net_driver_refuses(const char *driver, const struct vf_attributes *a);
 
+/* Its PFs have network interfaces. */
+bool net_driver_is_known(const char *driver);
+
 /* Whether it counts its VFs' packets; a driver that the table does not have may. */
 bool net_driver_has_statistics(const char *driver);

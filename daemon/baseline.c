@@ -4,6 +4,7 @@
  * with the VF. */
 
 #include "daemon/baseline.h"
+#include "common/net-driver.h"
 #include "daemon/store.h"
 #include "daemon/told.h"
 
@@ -14,9 +15,10 @@
 static bool has_attributes(const struct managed_vf *v) {
         const struct pf *pf = v->vf.pf;
 
-        /* a PF without an interface has never told its VFs anything; if it had one, there is something to
-         * take away, and failure to do so quarantines */
-        return pf->class >> 16 == NETWORK_CLASS && (pf->netdev[0] || v->baseline_known) && !pf->whole;
+        /* A PF that never had an interface has told its VFs nothing. One that lost it, to another network
+         * namespace say, may have: that must be taken away before anybody else has the VF. */
+        return pf->class >> 16 == NETWORK_CLASS && !pf->whole &&
+               (pf->netdev[0] || v->baseline_known || net_driver_is_known(pf->driver));
 }
 
 bool baseline_is_due(const struct managed_vf *v) {
@@ -35,6 +37,10 @@ static void on_restored(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
 
         if (vf_op_ended(v, reply, fds))
                 return;
+        if (reply->error == -ENODEV) { /* its PF has no interface now; it may come back */
+                vf_retry_later(v, REASON_ATTRIBUTES, v->detail);
+                return;
+        }
         if (reply->error < 0) {
                 vf_step_failed(v, reply,
                                reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason

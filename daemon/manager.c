@@ -15,6 +15,7 @@
 #include "daemon/reconcile.h"
 #include "daemon/reservation.h"
 #include "daemon/server.h"
+#include "daemon/stats.h"
 #include "daemon/store.h"
 #include "daemon/told.h"
 #include "daemon/waiting.h"
@@ -40,6 +41,7 @@ struct manager *manager_free(struct manager *m) {
         hotplug_stop(m);
         apply_free(m);
         waiting_stop(m);
+        stats_calls_stop(m);
         leases_free(m);
         reservations_free(m);
         lease_times_stop(m);
@@ -52,6 +54,7 @@ struct manager *manager_free(struct manager *m) {
         evidence_stop(m);
         told_stop(m);
         drift_stop(m);
+        stats_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);

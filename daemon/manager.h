@@ -22,6 +22,8 @@ struct fdstore;
 struct managed_vf;
 struct linkwatch;
 struct managed_pf;
+struct pf_stats;
+struct stats_call;
 
 struct manager {
         sd_event *event;
@@ -67,6 +69,8 @@ struct manager {
         sd_event_source *retry;     /* timer: VFs that somebody still holds */
         struct faults *faults;
         struct path_question *path_questions; /* to workers, see vf-evidence.c */
+        struct pf_stats *stats;               /* what workers read, see stats.c */
+        struct stats_call *stats_calls;       /* who waits for that */
         sd_event_source *aer;                 /* timer: looks at the next functions' PCIe errors */
         size_t aer_pf, aer_vf;                /* which is next: index of the PF, 0 or 1 + index of its VF */
         sd_event_source *cut_off;             /* timer: condemned VFs that are still leased */

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-static bool may_see_vf(struct connection *c, const struct managed_vf *v) {
+bool method_may_see_vf(struct connection *c, const struct managed_vf *v) {
         const struct lease *l;
 
         if (c->peer.admin)
@@ -45,7 +45,7 @@ static json_t *problems_json(struct connection *c) {
                 for (size_t j = 0; j < pf->n_vfs; j++) {
                         struct managed_vf *v = managed_vf(pf->vfs[j]);
 
-                        if (v->shown != REASON_NONE && v->vf.state != VF_UNMANAGED && may_see_vf(c, v))
+                        if (v->shown != REASON_NONE && v->vf.state != VF_UNMANAGED && method_may_see_vf(c, v))
                                 json_array_append_new(problems,
                                                       problem_json(&v->vf.address, v->shown, v->detail));
                 }
@@ -61,7 +61,7 @@ static json_t *counts_json(struct connection *c, size_t *n_vfs) {
                 const struct pf *pf = c->manager->inventory.pfs[i];
 
                 for (size_t j = 0; j < pf->n_vfs; j++)
-                        if (may_see_vf(c, managed_vf(pf->vfs[j]))) {
+                        if (method_may_see_vf(c, managed_vf(pf->vfs[j]))) {
                                 n[pf->vfs[j]->state]++;
                                 ++*n_vfs;
                         }
@@ -146,7 +146,7 @@ void method_list_vfs(struct connection *c, json_t *parameters) {
                         struct managed_vf *v = managed_vf(pf->vfs[j]);
 
                         if ((address && !address_equal(v->vf.address, a)) ||
-                            (state && v->vf.state != vf_state_from_string(state)) || !may_see_vf(c, v))
+                            (state && v->vf.state != vf_state_from_string(state)) || !method_may_see_vf(c, v))
                                 continue;
                         json_array_append_new(vfs, vf_json(m, v));
                 }
@@ -163,7 +163,7 @@ void method_get_evidence(struct connection *c, json_t *parameters) {
             !parse_address(c, "address", text, &a))
                 return;
         struct managed_vf *v = manager_find_vf(c->manager, a);
-        if (!v || !may_see_vf(c, v)) {
+        if (!v || !method_may_see_vf(c, v)) {
                 connection_refuse(c, REASON_NO_SUCH_DEVICE, text);
                 return;
         }

@@ -15,6 +15,7 @@ void method_invalid(struct connection *c, const char *parameter);
 bool method_may_see_lease(struct connection *c, const struct lease *l);
 
 /* methods-list.c */
+bool method_may_see_vf(struct connection *c, const struct managed_vf *v);
 void method_get_status(struct connection *c, json_t *parameters);
 void method_list_pfs(struct connection *c, json_t *parameters);
 void method_list_vfs(struct connection *c, json_t *parameters);
@@ -22,6 +23,9 @@ void method_get_evidence(struct connection *c, json_t *parameters);
 void method_list_leases(struct connection *c, json_t *parameters);
 void method_list_pools(struct connection *c, json_t *parameters);
 void method_list_tenants(struct connection *c, json_t *parameters);
+
+/* methods-stats.c */
+void method_get_statistics(struct connection *c, json_t *parameters);
 
 /* methods-request.c */
 void method_acquire(struct connection *c, json_t *parameters);

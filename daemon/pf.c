@@ -7,6 +7,7 @@
 #include "daemon/lease.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
+#include "daemon/stats.h"
 #include "daemon/store.h"
 #include "iommu/fence.h"
 #include "iommu/group.h"
@@ -53,6 +54,7 @@ struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts) {
 }
 
 static void vf_gone(struct managed_vf *v) {
+        stats_forget(v->manager, v->vf.pf->address);
         v->detail[0] = '\0';
         vf_enter(v, VF_EVENT_LOST, REASON_GONE);
         store_baseline_remove(v);

@@ -141,6 +141,7 @@ static int check_driver_of_whole(const struct worker_request *q, const struct vf
         case WORKER_EVIDENCE:
         case WORKER_IDENTIFY:
         case WORKER_ATTRIBUTES:
+        case WORKER_STATISTICS:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -254,6 +255,7 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_EVIDENCE:
         case WORKER_CUT_OFF:
         case WORKER_IDENTIFY:
+        case WORKER_STATISTICS:
         case _WORKER_OP_MAX:
                 break;
         }

@@ -9,6 +9,7 @@
 #include "daemon/worker-changeset.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-path.h"
+#include "daemon/worker-stats.h"
 #include "iommu/fence.h"
 #include "iommu/group.h"
 #include "iommu/grouptype.h"
@@ -263,6 +264,8 @@ static int do_operation(struct job *j) {
                 return worker_identity_put(root, q->address, j->reply, &j->step);
         case WORKER_ATTRIBUTES:
                 return do_attributes(j);
+        case WORKER_STATISTICS:
+                return worker_stats_put(root, q->address, j->reply, &j->out[0], &j->step);
         case _WORKER_OP_MAX:
                 break;
         }

@@ -40,7 +40,8 @@
         X(EVIDENCE, "evidence", ANY)    /* reply: the path as worker-path.h says, as with FENCE and SCRUB */ \
         X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
         X(IDENTIFY, "identify", ANY)    /* reply data: struct worker_identity; reads only */                 \
-        X(ATTRIBUTES, "attributes", PF) /* fd[0]: value[0] struct vf_change; reply fd[0]: the same */
+        X(ATTRIBUTES, "attributes", PF) /* fd[0]: value[0] struct vf_change; reply fd[0]: the same */        \
+        X(STATISTICS, "statistics", PF) /* reply fd[0]: of all its VFs, see worker-stats.h; reads only */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

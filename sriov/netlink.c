@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two questions to rtnetlink. libnl's own objects know neither IFLA_PERM_ADDRESS nor need they be kept, so
+/* Questions to rtnetlink. libnl's own objects know neither IFLA_PERM_ADDRESS nor need they be kept, so
  * the messages are read as they are. */
 
 #include "sriov/netlink.h"
@@ -72,19 +72,48 @@ static int on_address(struct nl_msg *msg, void *userdata) {
         return NL_OK;
 }
 
-int netlink_permanent_address(int ifindex, struct mac *ret) {
+/* A question about one interface. */
+static int ask_link(int ifindex, uint32_t mask, nl_recvmsg_msg_cb_t answer, void *userdata) {
         struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
         _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST);
-        struct address_answer a = { 0 };
 
         if (!msg || nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-            nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) < 0)
+            nla_put_u32(msg, IFLA_EXT_MASK, mask) < 0)
                 return -ENOMEM;
-        int r = ask(msg, on_address, &a);
+        return ask(msg, answer, userdata);
+}
+
+int netlink_permanent_address(int ifindex, struct mac *ret) {
+        struct address_answer a = { 0 };
+        int r = ask_link(ifindex, RTEXT_FILTER_SKIP_STATS, on_address, &a);
+
         if (r < 0)
                 return r;
         *ret = a.mac;
         return a.found ? 0 : -ENODATA;
+}
+
+struct link_answer {
+        int (*take)(const void *payload, size_t size, void *userdata);
+        void *userdata;
+        int error;
+};
+
+static int on_link(struct nl_msg *msg, void *userdata) {
+        struct nlmsghdr *h = nlmsg_hdr(msg);
+        struct link_answer *a = userdata;
+
+        if (h->nlmsg_type == RTM_NEWLINK && a->error >= 0)
+                a->error = a->take(nlmsg_data(h), (size_t) nlmsg_datalen(h), a->userdata);
+        return NL_OK;
+}
+
+int netlink_link(int ifindex, uint32_t mask, int (*take)(const void *payload, size_t size, void *userdata),
+                 void *userdata) {
+        struct link_answer a = { .take = take, .userdata = userdata };
+        int r = ask_link(ifindex, mask, on_link, &a);
+
+        return r < 0 ? r : a.error;
 }
 
 static void add_interface(struct routes_answer *a, int ifindex) {

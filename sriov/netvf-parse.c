@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IFLA_VFINFO_LIST of an RTM_NEWLINK message. The kernel closes the list with a length of 16 bits and no
- * check (net/core/rtnetlink.c:rtnl_fill_vf), so the length of a long one is what is left of it modulo 65,536,
- * while the list itself is whole. */
+/* What a VF was told, as its entry of IFLA_VFINFO_LIST shows it. */
 
-#include "common/macro.h"
+#include "sriov/netvf-list.h"
 #include "sriov/netvf.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
-#include <sys/types.h>
 
 /* A payload of at least size bytes, or NULL. */
 static const void *payload(struct nlattr *a, size_t size) {
@@ -70,56 +66,17 @@ static void take(struct nlattr *tb[], struct vf_attributes *ret) {
         }
 }
 
-/* Walks the VFs from the first byte of the list on, as far as they go: each is of one type that nothing after
- * the list has (IFLA_VF_INFO is 1, as IFLA_ADDRESS, which comes before it), in ascending order and within the
- * message. The bytes walked, or -EBADMSG. */
-static ssize_t walk(const char *p, size_t left, unsigned n_vfs, struct vf_attributes *ret, size_t n) {
-        struct nlattr *tb[IFLA_VF_MAX + 1];
-        const char *begin = p;
-        int64_t last = -1;
-
-        while (left >= NLA_HDRLEN) {
-                struct nlattr *i = (struct nlattr *) (void *) (uintptr_t) p;
-                size_t size = NLA_ALIGN((size_t) i->nla_len);
-
-                if (i->nla_len < NLA_HDRLEN || i->nla_len > left || nla_type(i) != IFLA_VF_INFO)
-                        break;
-                if (nla_parse_nested(tb, IFLA_VF_MAX, i, NULL) < 0)
-                        return -EBADMSG;
-                const struct ifla_vf_mac *mac = payload(tb[IFLA_VF_MAC], sizeof(*mac));
-                if (!mac || mac->vf <= last || mac->vf >= n_vfs)
-                        return -EBADMSG;
-                last = mac->vf;
-                if (mac->vf < n)
-                        take(tb, &ret[mac->vf]);
-                p += MIN(size, left);
-                left -= MIN(size, left);
-        }
-        return p - begin;
-}
-
 int netvf_parse(const void *data, size_t size, struct vf_attributes *ret, size_t n) {
-        const size_t head = NLMSG_ALIGN(sizeof(struct ifinfomsg));
+        struct nlattr *tb[IFLA_VF_MAX + 1];
+        struct netvf_list list;
+        unsigned i;
+        int r = netvf_list_open(data, size, &list);
 
         memset(ret, 0, n * sizeof(*ret));
-        if (size < head || size > INT32_MAX)
-                return -EBADMSG;
-        const char *end = (const char *) data + size;
-        struct nlattr *attrs = (struct nlattr *) (void *) ((char *) (uintptr_t) data + head);
-        struct nlattr *num = nla_find(attrs, (int) (size - head), IFLA_NUM_VF), *i = attrs;
-        if (!num || nla_len(num) < (int) sizeof(uint32_t))
-                return -EBADMSG;
-        /* not by nla_find(), which asks for a list that ends within the message and is not shorter than its
-         * own header: a wrapped one may be */
-        int left = (int) (size - head);
-        while (nla_ok(i, left) && nla_type(i) != IFLA_VFINFO_LIST)
-                i = nla_next(i, &left);
-        if (left < (int) NLA_HDRLEN || nla_type(i) != IFLA_VFINFO_LIST)
-                return nla_get_u32(num) == 0 ? 0 : -EMSGSIZE;
-        const char *first = (const char *) i + NLA_HDRLEN;
-        ssize_t walked = walk(first, (size_t) (end - first), nla_get_u32(num), ret, n);
-        if (walked >= 0 && ((size_t) walked + NLA_HDRLEN) % 65536 == i->nla_len)
-                return 0;
-        memset(ret, 0, n * sizeof(*ret));
-        return -EMSGSIZE;
+        if (r < 0)
+                return r;
+        while (netvf_list_next(&list, &i, tb))
+                if (i < n)
+                        take(tb, &ret[i]);
+        return 0;
 }

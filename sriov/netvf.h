@@ -20,8 +20,5 @@ int netvf_find(int root_fd, struct address pf, int *ret_ifindex);
 int netvf_apply(int ifindex, struct vf_change *changes, size_t n, const char **step);
 
 /* Pure: the VFs of the payload of an RTM_NEWLINK message (from struct ifinfomsg on) into ret[index], n of
- * them at most; those that are not listed get .set = 0. 0; -EBADMSG; -EMSGSIZE if the list is cut, so that
- * nothing is known. The kernel closes the list with a length of 16 bits and no check
- * (net/core/rtnetlink.c:rtnl_fill_vf), 334 VFs without statistics; the list itself is whole, and is taken if
- * it proves to be. */
+ * them at most; those that are not listed get .set = 0. 0, or as netvf_list_open(). */
 int netvf_parse(const void *payload, size_t size, struct vf_attributes *ret, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel's list of VFs: whatever is found is within what a VF can be told. */
 
+#include "sriov/netvf-stats.h"
 #include "sriov/netvf.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -19,6 +20,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         REQUIRE(a[i].set == 0 || a[i].set & ATTR_MAC);
                         REQUIRE(a[i].vlan_protocol < _VLAN_PROTOCOL_MAX && a[i].link_state < _LINK_STATE_MAX);
                 }
+        struct vf_statistics *list = NULL;
+        size_t n = 0;
+        if (netvf_stats_parse(copy, size, &list, &n) == 0)
+                for (size_t i = 1; i < n; i++)
+                        REQUIRE(list[i].index > list[i - 1].index);
+        free(list);
         free(copy);
         return 0;
 }

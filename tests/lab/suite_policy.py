@@ -3,6 +3,8 @@
 """Policy, plan and placement on a real kernel: whole functions, attributes, several pools, the line, growth, draining."""
 import json
 import os
+import socket
+import struct
 import subprocess
 import time
 
@@ -127,6 +129,59 @@ def test_what_somebody_else_changes_is_put_right():
     assert "somebody else changed its vlan" in lab.journal()
     release(lease)
     wait_for(lambda: {v["state"] for v in listing("vfs") if v["pf"] == NET} == {"ready"}, 30, "all ready")
+def test_statistics():
+    """igb counts nothing for its VFs: the kernel sends zeros, which are nobody's traffic."""
+    lease = acquire("--pool", "net:2", "--pool", "disk", "--vm", "web1")
+    rows = {r["address"]: r for r in json.loads(vfctl("top", "--once", "--json").stdout)["rows"]}
+    assert set(rows) == {v["address"] for v in listing("vfs", pf=NET)}, rows
+    assert {r["known"] for r in rows.values()} == {"unsupported"}, rows
+    assert {a for a, r in rows.items() if r["tenant"] == "red"} == set(lease["vfs"][:2]), rows
+    own = json.loads(vfctl("top", "--once", "--json", uid=RED).stdout)["rows"]
+    assert {r["address"] for r in own} == set(lease["vfs"][:2]), own
+    assert "traffic:   -\n" in vfctl("show", lease["vfs"][0]).stdout
+    assert "traffic:" not in vfctl("show", lease["vfs"][2]).stdout
+    release(lease)
+
+
+def attributes(data, at, end):
+    """(type, length as told, offset) of each netlink attribute, until one does not fit."""
+    while end - at >= 4:
+        length, kind = struct.unpack_from("=HH", data, at)
+        yield kind & 0x3FFF, length, at
+        if length < 4 or length > end - at:
+            return
+        at += (length + 3) & ~3
+
+
+def test_long_lists_of_vfs_are_as_we_read_them():
+    """What sriov/netvf-list.c rests on: the list's length wraps, and nothing else does. Simulated NICs have enough VFs."""
+    if not os.path.exists("/sys/bus/netdevsim/new_device"):
+        return
+    for n in (200, 250, 500):
+        with open("/sys/bus/netdevsim/new_device", "w") as f:
+            f.write(f"{n} 1")
+        device = f"/sys/bus/netdevsim/devices/netdevsim{n}"
+        for path, value in ((f"/sys/kernel/debug/netdevsim/netdevsim{n}/max_vfs", n), (f"{device}/sriov_numvfs", n)):
+            with open(path, "w") as f:
+                f.write(str(value))
+        name = wait_for(lambda: os.listdir(f"{device}/net"), 10, "an interface")[0]
+        with open(f"{device}/net/{name}/ifindex") as f:
+            body = struct.pack("=BxHiIIHHI", 0, 0, int(f.read()), 0, 0, 8, 29, 1)  # IFLA_EXT_MASK, RTEXT_FILTER_VF
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+            netlink.send(struct.pack("=IHHII", 16 + len(body), 18, 1, 1, 0) + body)  # RTM_GETLINK
+            data = netlink.recv(1 << 20)
+        assert struct.unpack_from("=IH", data) == (len(data), 16), "one whole message"
+        length, at = next((length, at) for kind, length, at in attributes(data, 32, len(data)) if kind == 22)
+        end = at + 4
+        for i, (kind, size, vf_at) in zip(range(n), attributes(data, at + 4, len(data))):
+            mac_size, mac, index = struct.unpack_from("=HHI", data, vf_at + 4)
+            assert (kind, mac_size, mac, index) == (1, 40, 1, i), (n, i, kind, mac_size, mac, index)
+            end = vf_at + size
+        assert (end - at) % 65536 == length and (end - at > 65536) == (n > 221), (n, end - at, length)
+        *_, (_, size, last) = attributes(data, end, len(data))
+        assert last + ((size + 3) & ~3) == len(data), (n, last, size, len(data))
+        with open("/sys/bus/netdevsim/del_device", "w") as f:
+            f.write(str(n))
 
 
 def test_choices_are_held_to_the_policy():

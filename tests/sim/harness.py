@@ -534,18 +534,37 @@ class Host:
         """Writes a VF count as somebody else than the daemon might."""
         subprocess.run([f"{binaries()}/worker/simworker", "--root", self.dir, "--enable", f"{pf}={count}"], check=True)
 
+    def count(self, pf, lines):
+        """Sets what the VFs of a PF have counted: index -> counters, in the order of common/stats.h; or None: not told.
+        A string instead is as simstats.h says."""
+        if not isinstance(lines, str):
+            lines = "".join(f"{i} {' '.join(map(str, counters)) if counters else '-'}\n" for i, counters in lines.items())
+        path = self.tree.path("sim/pf", pf, "statistics")
+        with open(path + ".new", "w") as f:
+            f.write(lines)
+        os.chmod(path + ".new", 0o666)
+        os.rename(path + ".new", path)
+
+    def statistics_rounds(self):
+        """PFs that workers were asked about, in order."""
+        with open(self.tree.path("sim/log")) as f:
+            lines = sorted((line.split() for line in f), key=lambda words: int(words[0]))
+        return [w[2] for w in lines if w[1] == "statistics"]
+
     def unhang(self):
         open(self.tree.path("sim/unhang"), "w").close()
 
-    def operations(self, op=None, address=None):
-        """The record of finished operations with effect: (op, address, value, error) in order."""
+    def operations(self, op=None, address=None, told=False):
+        """The record of finished operations with effect: (op, address, value, error) in order; what VFs are told, which is
+        gathered as it comes, only if asked for."""
         try:
             with open(self.tree.path("sim/log")) as f:
                 lines = sorted((line.split() for line in f), key=lambda words: int(words[0]))
         except FileNotFoundError:
             return []
         return [(w[1], w[2], int(w[3]), w[5]) for w in lines
-                if w[1] not in ("!", "ping", "evidence", "listen", "identify") and op in (None, w[1]) and address in (None, w[2])]
+                if w[1] not in ("!", "ping", "evidence", "listen", "identify", "statistics") and op in (None, w[1])
+                and (told or op or w[1] != "attributes") and address in (None, w[2])]
 
     def attributes(self, vf):
         """What the PF's driver keeps of a VF: names as in the policy, numbers as in <linux/if_link.h>."""

@@ -9,6 +9,7 @@
 #include "daemon/worker-path.h"
 #include "simattributes.h"
 #include "simfault.h"
+#include "simstats.h"
 #include "simvf.h"
 #include "sriov/busmaster.h"
 #include "sriov/variant.h"
@@ -241,6 +242,8 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 return identify(s, q, p);
         case WORKER_ATTRIBUTES:
                 return attributes_change(s, q, in, out);
+        case WORKER_STATISTICS:
+                return sim_statistics(s, q, p, out);
         case _WORKER_OP_MAX:
                 break;
         }

@@ -570,8 +570,14 @@ class ListTest(CliTest):
                     devices=[leased("0000:01:10.0", mac="02:52:44:00:00:01", vlan=0)])
         vf = make("VF", address="0000:01:10.0", pf=ONE, state="leased", reason="none", reserved="red/web1")
         self.stub.answers.update({"ListLeases": {"leases": [got]}, "ListVFs": {"vfs": [vf]},
-                                  "GetEvidence": {"evidence": make("Evidence", address="0000:01:10.0")}})
+                                  "GetEvidence": {"evidence": make("Evidence", address="0000:01:10.0")},
+                                  "GetStatistics": {"statistics": [make("Statistics", address="0000:01:10.0", known="known",
+                                                                        read=1, counters=make("Counters", rx_bytes=7))]}})
         shown = self.out("show", LEASE)
+        self.assertIn("received:  0 packets, 7 bytes,", shown)
+        self.stub.answers["GetStatistics"] = VarlinkError("org.varlink.service.MethodNotFound", {"method": "x"})
+        shown = self.out("show", LEASE)  # an older daemon
+        self.assertNotIn("received", shown)
         for line in ("group:     web, every VF on a PF of its own",
                      f"expires:   1970-01-01 00:01:00, unless 'vfctl renew {LEASE}'",
                      "over policy: the tenant's quota", "reserved:  for red/web1",

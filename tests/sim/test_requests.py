@@ -471,11 +471,11 @@ class AttributesTest(SimTest):
         second = host.vm(vm="web2")
         self.assertEqual(second.lease["devices"][0]["attributes"]["mac"], "02:52:44:00:00:01")
         self.assertEqual(second.lease["devices"][0]["attributes"]["vlan"], 100)
-        ops = [op for op, *_ in host.operations(address=vm.vfs[0])]
+        ops = [op for op, *_ in host.operations(address=vm.vfs[0], told=True)]
         self.assertLess(ops.index("attributes"), ops.index("open"))
         vm.kill()
         host.wait_state(vm.vfs[0], "ready")
-        ops = [op for op, *_ in host.operations(address=vm.vfs[0])]
+        ops = [op for op, *_ in host.operations(address=vm.vfs[0], told=True)]
         self.assertLess(len(ops) - 1 - ops[::-1].index("attributes"), ops.index("scrub"))
 
     PLAIN = {"mac": "00:00:00:00:00:00", "vlan": 0, "vlan_qos": 0, "vlan_protocol": 0, "min_tx_mbps": 0, "max_tx_mbps": 0,
@@ -682,7 +682,11 @@ class DriftTest(SimTest):
         host.call("Rescan")
         self.refused("attributes-failed", host.vm().acquire, vm="web2")
         vm.kill()
-        self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
+        wait_for(lambda: host.vf(vm.vfs[0])["reason"] == "attributes-failed")
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "reclaiming")
+        host.faults()  # the interface is back
+        host.wait_all_ready(4)
+        self.assertEqual(host.attributes(vm.vfs[0]), AttributesTest.PLAIN)
 
 
 class WholeFunctionTest(SimTest):

@@ -121,6 +121,10 @@ class TypeTest(SimTest):
             if method != "Rescan":
                 self.assertTrue(next(iter(reply.values())), f"{method}: {reply}, so it proves nothing")
         self.check("GetEvidence", host.call("GetEvidence", address=red.vfs[0]))
+        host.count(pf.address, {0: [1] * 8, 1: None})
+        reply = host.call("GetStatistics")
+        self.check("GetStatistics", reply)
+        self.assertEqual({s["known"] for s in reply["statistics"]}, {"known", "unknown"})
         host.faults()
         self.check("Quarantine", host.call("Quarantine", address=red.vfs[0], reason="a test"))
         self.check("Clear", host.call("Clear", address=red.vfs[0]))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sriov/netvf-parse: the kernel's list of VFs, also where its length has wrapped. The messages are laid out
- * as net/core/rtnetlink.c:rtnl_fill_vfinfo() does. */
+/* sriov/netvf-list, netvf-parse and netvf-stats: the kernel's list of VFs, also where its length has wrapped.
+ * The messages are laid out as net/core/rtnetlink.c:rtnl_fill_ifinfo() and rtnl_fill_vfinfo() do. */
 
 #include "common/macro.h"
+#include "sriov/netvf-stats.h"
 #include "sriov/netvf.h"
 #include "tests/unit/test.h"
 
@@ -12,8 +13,18 @@
 #include <string.h>
 
 struct message {
-        uint8_t data[256 * 1024];
+        uint8_t data[512 * 1024];
         size_t n;
+        size_t list; /* where it begins */
+};
+
+/* How a message is to be. */
+struct kind {
+        uint32_t n;      /* IFLA_NUM_VF */
+        uint32_t shown;  /* so many of them are in the list; 0: all */
+        uint32_t except; /* but for every so many-th, which the driver cannot tell about; 0: none */
+        bool stats;
+        uint16_t filler; /* bytes of something unknown in the first VF */
 };
 
 static size_t begin(struct message *m, uint16_t type) {
@@ -32,15 +43,39 @@ static void end(struct message *m, size_t at) {
 static void put(struct message *m, uint16_t type, const void *data, size_t size) {
         size_t at = begin(m, type);
 
-        memcpy(m->data + m->n, data, size);
+        if (size > 0)
+                memcpy(m->data + m->n, data, size);
         m->n += size;
         end(m, at);
         m->n = RTA_ALIGN(m->n);
 }
 #define PUT(m, type, value) put((m), (type), &(value), sizeof(value))
 
+static uint64_t counter_of(uint32_t vf, unsigned counter) {
+        return ((uint64_t) vf << 40) + counter * 1000 + vf;
+}
+
+/* With padding before every other number, as on machines that need it. */
+static void put_stats(struct message *m, uint32_t vf) {
+        static const uint16_t types[_COUNTER_MAX] = {
+                IFLA_VF_STATS_RX_PACKETS, IFLA_VF_STATS_TX_PACKETS, IFLA_VF_STATS_RX_BYTES,
+                IFLA_VF_STATS_TX_BYTES,   IFLA_VF_STATS_BROADCAST,  IFLA_VF_STATS_MULTICAST,
+                IFLA_VF_STATS_RX_DROPPED, IFLA_VF_STATS_TX_DROPPED,
+        };
+        size_t at = begin(m, IFLA_VF_STATS);
+
+        for (unsigned i = 0; i < _COUNTER_MAX; i++) {
+                uint64_t value = counter_of(vf, i);
+
+                if (vf % 2)
+                        put(m, IFLA_VF_STATS_PAD, NULL, 0);
+                PUT(m, types[i], value);
+        }
+        end(m, at);
+}
+
 /* Each VF has other values. */
-static void put_vf(struct message *m, uint32_t i) {
+static void put_vf(struct message *m, uint32_t i, const struct kind *k) {
         struct ifla_vf_mac mac = {
                 .vf = i, .mac = { 0x02, 0, 0, (uint8_t) (i >> 16), (uint8_t) (i >> 8), (uint8_t) i }
         };
@@ -65,22 +100,44 @@ static void put_vf(struct message *m, uint32_t i) {
         list = begin(m, IFLA_VF_VLAN_LIST);
         PUT(m, IFLA_VF_VLAN_INFO, info);
         end(m, list);
+        if (k->stats)
+                put_stats(m, i);
+        if (i == 0 && k->filler > 0)
+                put(m, 200, (uint8_t[1024]){ 0 }, k->filler);
         end(m, at);
 }
 
-static void make(struct message *m, uint32_t n) {
+static bool is_shown(const struct kind *k, uint32_t i) {
+        return i < (k->shown ? k->shown : k->n) && !(k->except && i % k->except == k->except - 1);
+}
+
+static void make_kind(struct message *m, const struct kind *k) {
         struct ifinfomsg info = { .ifi_index = 7 };
+        uint8_t address[32] = { 0x02 }; /* as long as any: MAX_ADDR_LEN */
+        uint32_t xdp = 0;
 
         memset(m, 0, sizeof(*m));
         memcpy(m->data, &info, sizeof(info));
         m->n = NLMSG_ALIGN(sizeof(info));
         put(m, IFLA_IFNAME, "enp1s0", 7);
-        PUT(m, IFLA_NUM_VF, n);
-        size_t list = begin(m, IFLA_VFINFO_LIST);
-        for (uint32_t i = 0; i < n; i++)
-                put_vf(m, i);
-        end(m, list);
+        PUT(m, IFLA_ADDRESS, address);
+        PUT(m, IFLA_NUM_VF, k->n);
+        m->list = begin(m, IFLA_VFINFO_LIST);
+        for (uint32_t i = 0; i < k->n; i++)
+                if (is_shown(k, i))
+                        put_vf(m, i, k);
+        end(m, m->list);
+        PUT(m, IFLA_ADDRESS, address); /* nothing that the kernel does, but the number of a VF in the list */
+        PUT(m, IFLA_XDP, xdp);
         put(m, IFLA_QDISC, "mq", 3);
+}
+
+static void make(struct message *m, uint32_t n) {
+        make_kind(m, &(struct kind){ .n = n });
+}
+
+static size_t told_length(const struct message *m) {
+        return ((const struct rtattr *) (const void *) (m->data + m->list))->rta_len;
 }
 
 static void require_vf(const struct vf_attributes *a, uint32_t i) {
@@ -96,68 +153,129 @@ static void require_vf(const struct vf_attributes *a, uint32_t i) {
         assert_true(i % 3 == 2 || a->spoof_check == (i % 3 == 1));
 }
 
-/* 65,535 bytes are full at some 330 VFs: the length of the list is wrong then, not the list. */
+/* 65,535 bytes are full at some 330 VFs. */
 static void test_many_vfs(void **state) {
-        static const uint32_t counts[] = { 1, 4, 64, 250, 300, 329, 330, 331, 332, 400, 700, 1000 };
-        static struct vf_attributes a[1001];
+        static const uint32_t counts[] = { 1, 4, 64, 250, 300, 400, 700 };
+        static struct vf_attributes all[701];
         static struct message m;
 
         FOREACH_ARRAY(n, counts, ARRAY_SIZE(counts)) {
                 make(&m, *n);
-                assert_int_equal(netvf_parse(m.data, m.n, a, ARRAY_SIZE(a)), 0);
+                assert_true((m.n - m.list > 65536) == (*n >= 400));
+                assert_int_equal(netvf_parse(m.data, m.n, all, ARRAY_SIZE(all)), 0);
                 for (uint32_t i = 0; i < *n; i++)
-                        require_vf(&a[i], i);
-                assert_int_equal(a[*n].set, 0);
+                        require_vf(&all[i], i);
+                assert_int_equal(all[*n].set, 0);
         }
 }
 
-/* Cut anywhere within the list, or another length: nothing is known, not even of the first. */
-static void test_cut_list(void **state) {
-        static struct vf_attributes a[400];
-        static struct message m;
+/* Every VF that the message has with its own counters, and no other. */
+static void require_statistics(const struct message *m, const struct kind *k) {
+        _cleanup_free_ struct vf_statistics *list = NULL;
+        size_t n = 0, at = 0;
 
-        make(&m, 400);
-        for (size_t n = m.n / 2; n < m.n - 16; n += 97) {
-                assert_true(netvf_parse(m.data, n, a, ARRAY_SIZE(a)) < 0);
-                assert_int_equal(a[0].set, 0);
+        assert_int_equal(netvf_stats_parse(m->data, m->n, &list, &n), 0);
+        for (uint32_t i = 0; i < k->n; i++) {
+                if (!is_shown(k, i))
+                        continue;
+                assert_true(at < n);
+                assert_int_equal(list[at].index, i);
+                for (unsigned c = 0; c < _COUNTER_MAX; c++)
+                        assert_int_equal(list[at].counters.value[c], counter_of(i, c));
+                at++;
         }
-        struct rtattr *list = (struct rtattr *) (void *) (m.data + NLMSG_ALIGN(sizeof(struct ifinfomsg)));
-        while (list->rta_type != IFLA_VFINFO_LIST)
-                list = (struct rtattr *) (void *) ((char *) list + RTA_ALIGN(list->rta_len));
-        list->rta_len = (unsigned short) (list->rta_len + 4);
-        assert_int_equal(netvf_parse(m.data, m.n, a, ARRAY_SIZE(a)), -EMSGSIZE);
+        assert_int_equal(at, n);
 }
 
-/* A driver that does not report one (ndo_get_vf_config fails: it is left out) makes the others no other's. */
-static void test_left_out(void **state) {
+static void test_statistics(void **state) {
+        static const struct kind kinds[] = {
+                { .n = 1, .stats = true },
+                { .n = 64, .stats = true },
+                { .n = 200, .stats = true },
+                { .n = 250, .stats = true }, /* wraps once */
+                { .n = 400, .stats = true },
+                { .n = 1000, .stats = true }, /* wraps four times */
+                { .n = 250, .stats = true, .except = 7 },
+                { .n = 400, .stats = true, .except = 400 }, /* the last one is missing */
+                { .n = 1000, .stats = true, .except = 2 },
+                { .n = 250, .stats = true, .shown = 100 }, /* a kernel that stops in time */
+                { .n = 400, .stats = true, .shown = 300 },
+        };
         static struct message m;
-        struct vf_attributes a[8];
-        uint32_t n = 8;
-        struct ifinfomsg info = { 0 };
 
-        memset(&m, 0, sizeof(m));
-        memcpy(m.data, &info, sizeof(info));
-        m.n = NLMSG_ALIGN(sizeof(info));
-        PUT(&m, IFLA_NUM_VF, n);
-        size_t list = begin(&m, IFLA_VFINFO_LIST);
-        put_vf(&m, 1);
-        put_vf(&m, 6);
-        end(&m, list);
-        assert_int_equal(netvf_parse(m.data, m.n, a, 8), 0);
-        require_vf(&a[1], 1);
-        require_vf(&a[6], 6);
-        assert_int_equal(a[0].set | a[5].set | a[7].set, 0);
+        FOREACH_ARRAY(k, kinds, ARRAY_SIZE(kinds)) {
+                make_kind(&m, k);
+                require_statistics(&m, k);
+        }
+        make(&m, 8); /* without any: none, rather than zeros */
+        _cleanup_free_ struct vf_statistics *list = NULL;
+        size_t n = 1;
+        assert_int_equal(netvf_stats_parse(m.data, m.n, &list, &n), 0);
+        assert_int_equal(n, 0);
+}
+
+/* The length that is left may be anything, also less than an attribute's header. */
+static void test_every_wrapped_length(void **state) {
+        static struct message m;
+        bool zero = false, empty = false;
+
+        for (uint32_t n = 215; n < 225; n++)
+                for (uint16_t filler = 0; filler < 700; filler = (uint16_t) (filler + 4)) {
+                        struct kind k = { .n = n, .stats = true, .filler = filler };
+
+                        make_kind(&m, &k);
+                        require_statistics(&m, &k);
+                        zero = zero || told_length(&m) == 0;
+                        empty = empty || told_length(&m) == 4;
+                }
+        assert_true(zero && empty);
+}
+
+/* Nothing is believed of a message that was cut, or whose end does not fit. */
+static void test_cut(void **state) {
+        static struct message m;
+        struct kind k = { .n = 250, .stats = true };
+        struct vf_statistics *list = NULL;
+        size_t n;
+
+        make_kind(&m, &k);
+        size_t after = m.list + 65536 + told_length(&m);
+        for (size_t size = m.list + 4; size < after; size += 28)
+                assert_int_equal(netvf_stats_parse(m.data, size, &list, &n), -EMSGSIZE);
+        ((struct rtattr *) (void *) (m.data + after))->rta_len = 2;
+        assert_int_equal(netvf_stats_parse(m.data, m.n, &list, &n), -EMSGSIZE);
+        make_kind(&m, &k);
+        ((struct rtattr *) (void *) (m.data + m.list))->rta_len += 4;
+        assert_int_equal(netvf_stats_parse(m.data, m.n, &list, &n), -EMSGSIZE);
+        /* an index twice: the second may not stand for another VF */
+        make_kind(&m, &(struct kind){ .n = 4, .stats = true });
+        size_t vf = m.list + 4 + ((struct rtattr *) (void *) (m.data + m.list + 4))->rta_len;
+        memset(m.data + vf + 8, 0, 4);
+        assert_int_equal(netvf_stats_parse(m.data, m.n, &list, &n), -EMSGSIZE);
+        assert_null(list);
 }
 
 static void test_no_such_vf(void **state) {
         static struct message m;
-        struct vf_attributes a[2];
+        struct vf_attributes a[5];
 
+        make(&m, 4);
+        assert_int_equal(netvf_parse(m.data, m.n, a, 5), 0);
+        assert_int_equal(a[4].set, 0);
         make(&m, 0);
-        assert_int_equal(netvf_parse(m.data, m.n, a, 2), 0);
+        assert_int_equal(netvf_parse(m.data, m.n, a, 5), 0);
         assert_int_equal(a[0].set, 0);
-        assert_int_equal(netvf_parse(m.data, 3, a, 2), -EBADMSG);
-        assert_int_equal(netvf_parse(m.data, sizeof(struct ifinfomsg), a, 2), -EBADMSG);
+        assert_int_equal(netvf_parse(m.data, 3, a, 5), -EBADMSG);
+        assert_int_equal(netvf_parse(m.data, sizeof(struct ifinfomsg), a, 5), -EBADMSG);
+}
+
+static void look_at_statistics(const uint8_t *data, size_t size) {
+        _cleanup_free_ struct vf_statistics *list = NULL;
+        size_t n = 0;
+
+        if (netvf_stats_parse(data, size, &list, &n) == 0)
+                for (size_t i = 1; i < n; i++)
+                        assert_true(list[i].index > list[i - 1].index);
 }
 
 /* A message that ends anywhere, and one with any byte changed: no crash (the sanitizers look). */
@@ -165,12 +283,13 @@ static void test_damaged(void **state) {
         static struct message m, broken;
         struct vf_attributes a[3];
 
-        make(&m, 3);
+        make_kind(&m, &(struct kind){ .n = 3, .stats = true });
         for (size_t n = 0; n < m.n; n++) {
                 uint8_t *copy = malloc(n + 1);
 
                 memcpy(copy, m.data, n);
                 netvf_parse(copy, n, a, 3);
+                look_at_statistics(copy, n);
                 free(copy);
         }
         for (size_t i = 0; i < m.n; i++)
@@ -178,13 +297,17 @@ static void test_damaged(void **state) {
                         memcpy(&broken, &m, offsetof(struct message, data) + m.n);
                         broken.data[i] ^= (uint8_t) (1U << bit);
                         netvf_parse(broken.data, m.n, a, 3);
+                        look_at_statistics(broken.data, m.n);
                 }
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_many_vfs), cmocka_unit_test(test_cut_list),
-                cmocka_unit_test(test_left_out), cmocka_unit_test(test_no_such_vf),
+                cmocka_unit_test(test_many_vfs),
+                cmocka_unit_test(test_statistics),
+                cmocka_unit_test(test_every_wrapped_length),
+                cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_no_such_vf),
                 cmocka_unit_test(test_damaged),
         };
 
