@@ -1,0 +1,269 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What VFs are told, seen in what their owners get and send; what igb refuses; what happens to a PF meanwhile. In order: each test
+builds on the state that the one before left."""
+import contextlib
+import json
+import os
+
+import lab
+import wire
+from lab import BLUE, RED, SYS, listing, run, vf, vfctl, wait_for
+from wire import BROADCAST, Guest, Wire, netdev, told, vlan_of
+
+NET, OTHER = "0000:01:00.0", "0000:02:00.0"
+VFS = 4
+POLICY = {
+    "version": 1,
+    "pools": {"net": {"class": "network", "functions": [{"address": NET}], "vfs": VFS}},
+    "defaults": {"memlock": "128M"},
+    "tenants": {
+        "red": {"users": ["red"], "pools": {"net": {"quota": 4, "vlans": [100, 200], "macs": "02:52:44:00:00:00/40"}}},
+        "blue": {"users": ["blue"], "pools": {"net": {"quota": 4, "vlans": [200], "macs": "02:42:4c:00:00:00/40"}}},
+    },
+}
+# What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw)
+REFUSED = {"link": {"link_state": "enable"}, "rate": {"min_tx_mbps": 10}, "stag": {"vlan_protocol": "802.1ad"}}
+# For a minimum rate it says EINVAL, as others do for a rate that is too high: that may be told either way
+REASONS = {"link": ["attribute-unsupported"], "rate": ["attribute-unsupported", "attributes-failed"], "stag": ["attribute-unsupported"]}
+for n, (tenant, extra) in enumerate(REFUSED.items()):
+    POLICY["tenants"][tenant] = {"users": ["red"], "pools": {"net": {"quota": 1, "vlans": [100], "macs": f"02:00:00:00:0{n}:00/40"} | extra}}
+guests = {}
+
+
+def settled():
+    states = [v["state"] for v in listing("vfs", pf=NET)]
+    return states == ["ready"] * VFS
+
+
+def is_plain(index):
+    now = told(NET)[index]
+    return vlan_of(now) == 0 and not now["address"].startswith("02:") and now["spoofchk"] and not now["trust"]
+
+
+def acquire(*argv, check=True):
+    r = vfctl("acquire", "--tenant", "red", "--vm", "x", "--user", "red", "--json", *argv, check=check)
+    return json.loads(r.stdout)["lease"] if check else r
+
+
+def release(lease):
+    vfctl("release", lease["id"])
+    wait_for(settled, 30, "all back")
+
+
+def test_start():
+    for pf in (NET, OTHER):
+        wire.up(pf)
+    lab.start(POLICY)
+    wait_for(settled, 60, "all VFs ready")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+    guests["wire"] = Wire(OTHER)
+
+
+def test_guests_have_the_macs_of_the_policy():
+    for name, tenant, uid, vlan in (("a", "red", RED, 100), ("b", "red", RED, None), ("c", "blue", BLUE, 200), ("d", "red", RED, 200)):
+        g = guests[name] = Guest(tenant, uid, name, vlan)
+        assert g.do("start") == g.mac, (name, g.mac)
+        assert g.mac.startswith("02:42:4c:00:00:" if tenant == "blue" else "02:52:44:00:00:"), g.mac
+        now = told(NET)[g.index]
+        assert (now["address"], vlan_of(now), now["spoofchk"], now["trust"]) == (g.mac, vlan or 100, True, False), now
+        print(f"  {name}: {tenant}, {g.address}, MAC {g.mac}, VLAN {vlan_of(now)}", flush=True)
+    assert len({g.mac for n, g in guests.items() if n != "wire"}) == 4
+
+
+def test_who_hears_whom():
+    a, b, c, d, w = (guests[n] for n in "a b c d wire".split())
+    a.send(b.mac, "a to b")
+    b.send(a.mac, "b to a")
+    a.send(BROADCAST, "a to all")
+    a.send(c.mac, "a to c")                      # another VLAN
+    a.send(BROADCAST, "a with a tag", tag=200)   # a tag of its own does not replace the card's
+    c.send(a.mac, "c to a")
+    c.send(b.mac, "c to b")
+    c.send(BROADCAST, "c to all")
+    c.send(d.mac, "c to d")
+    d.send(c.mac, "d to c")
+    d.send(BROADCAST, "d to all")
+    w.send(a.mac, "w to a on 200", 200)
+    w.send(c.mac, "w to c on 100", 100)
+    w.send(a.mac, "w to a untagged")
+    w.send(BROADCAST, "w to all untagged")
+    w.send(b.mac, "w to b on 100", 100)
+    # the last word of each VLAN: who has heard it has heard everything that it will ever hear
+    for vlan in (100, 200):
+        w.send(BROADCAST, f"end {vlan}", vlan)
+    for g, vlan in ((a, 100), (b, 100), (c, 200), (d, 200)):
+        wait_for(lambda g=g, v=vlan: (w.mac, f"end {v}") in g.heard(), 10, f"{g.name} hears the wire: {g.log}")
+    wait_for(lambda: (200, d.mac, "d to all") in w.heard(), 10, "the wire hears d")
+    print("\n".join(f"  {g.name}: {g.heard()}" for g in (a, b, c, d)), f"\n  wire: {w.heard()}", flush=True)
+    assert [t for _, t in a.log] == ["b to a", "end 100"]
+    assert [t for _, t in b.log if "tag" not in t] == ["a to b", "a to all", "w to b on 100", "end 100"]
+    assert [t for _, t in c.log] == ["d to c", "d to all", "end 200"]
+    assert [t for _, t in d.log] == ["c to all", "c to d", "end 200"]
+    assert {s for s, _ in b.log} == {a.mac, w.mac} and {s for s, _ in d.log} == {c.mac, w.mac}, "as sent: the policy's MACs"
+    assert {(v, s) for v, s, _ in w.log} == {(100, a.mac), (200, c.mac), (200, d.mac)}, w.log
+
+
+def test_guests_cannot_change_what_they_were_told():
+    """The messages of igbvf for another MAC and another VLAN; the PF's driver holds to what it was told."""
+    a, before = guests["a"], told(NET)
+    other = wire.mac_bytes(guests["c"].mac)
+    words = int.from_bytes(other[:4], "little"), int.from_bytes(other[4:], "little")
+    assert not a.do("ask", words=[2, *words]), "E1000_VF_SET_MAC_ADDR"
+    assert not a.do("ask", words=[4 | 1 << 16, 200]), "E1000_VF_SET_VLAN, add"
+    assert told(NET) == before
+
+
+def test_link_down_and_up():
+    """The PF's driver keeps what VFs were told, and tells new ones also while it is down."""
+    before = told(NET)
+    run("ip", "link", "set", "dev", netdev(NET), "down")
+    assert told(NET) == before
+    guests.pop("d").end()
+    wait_for(lambda: [v["state"] for v in listing("vfs", pf=NET)].count("ready") == 1, 30, "d is back")
+    lease = acquire("--pool", "net,vlan=200")
+    now = told(NET)[vf(lease["vfs"][0])["index"]]
+    assert (now["address"], vlan_of(now)) == (lease["devices"][0]["attributes"]["mac"], 200), now
+    wire.up(NET)
+    assert told(NET) == before | {now["vf"]: now}
+    vfctl("release", lease["id"])
+    w, a, b = guests["wire"], guests["a"], guests["b"]
+    for g in (a, b):
+        assert g.do("start") == g.mac
+    a.send(b.mac, "again")
+    wait_for(lambda: (a.mac, "again") in b.heard(), 10, "a reaches b again")
+
+
+def test_nothing_is_left_when_all_have_ended():
+    w, macs = guests["wire"], [guests[n].mac for n in "abc"]
+    for n in "abc":
+        guests.pop(n).end()
+    wait_for(settled, 30, "all back")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+    last = {n: Guest("blue", BLUE, n, 200) for n in "efgh"}
+    for g in last.values():
+        assert g.do("start") == g.mac and g.mac not in macs[:2]
+    for mac in macs[:2]:
+        for vlan in (100, 200, None):
+            w.send(mac, "to red", vlan)
+    w.send(BROADCAST, "end", 200)
+    for g in last.values():
+        wait_for(lambda g=g: (w.mac, "end") in g.heard(), 10, "the next owner hears the wire")
+        assert g.log == [(w.mac, "end")], g.log
+        g.end()
+    wait_for(settled, 30, "all back")
+
+
+def test_what_igb_refuses():
+    for tenant, extra in REFUSED.items():
+        before = told(NET)
+        r = vfctl("acquire", "--tenant", tenant, "--vm", "x", "--user", "red", "--pool", "net", "--json", check=False)
+        print(f"  {extra}: status {r.returncode}: {r.stderr.strip()}", flush=True)
+        assert r.returncode != 0 and any(f"({reason})" in r.stderr for reason in REASONS[tenant]), r.stderr
+        wait_for(settled, 30, "nobody has it")
+        assert told(NET) == before and not listing("leases")
+
+
+def show(what):
+    print(f"  {what}: netdev {[p['netdev'] for p in listing('pfs')]} VFs", [(v["state"], v["reason"]) for v in listing("vfs", pf=NET)],
+          {n: (v["address"], vlan_of(v)) for n, v in (told(NET) if os.path.exists(f"{SYS}/{NET}/net") and os.listdir(f"{SYS}/{NET}/net") else {}).items()},
+          run("ip", "-br", "link").stdout.split("\n"), flush=True)
+
+
+def rename(old, new):
+    run("ip", "link", "set", "dev", old, "down")
+    run("ip", "link", "set", "dev", old, "name", new)
+
+
+def test_names_of_two_pfs_change_places():
+    """Attributes go to the function, whatever its interface is called now."""
+    names = netdev(NET), netdev(OTHER)
+    rename(names[0], "elsewhere")
+    rename(names[1], names[0])
+    rename("elsewhere", names[1])
+    lease = acquire("--pool", "net,vlan=200")
+    now = told(NET)[vf(lease["vfs"][0])["index"]]
+    assert (now["address"], vlan_of(now)) == (lease["devices"][0]["attributes"]["mac"], 200), now
+    wait_for(lambda: {p["address"]: p["netdev"] for p in listing("pfs")}.get(NET) == names[1], 10, "the new name is seen")
+    rename(names[1], "elsewhere")
+    wait_for(lambda: {p["address"]: p["netdev"] for p in listing("pfs")}.get(NET) == "elsewhere", 10, "the new name is seen")
+    release(lease)
+    assert is_plain(now["vf"])
+    rename(names[0], names[1])
+    rename("elsewhere", names[0])
+    for pf in (NET, OTHER):
+        wire.up(pf)
+
+
+def test_interface_in_another_namespace():
+    name = netdev(NET)
+    run("ip", "netns", "add", "away")
+    lease = acquire("--pool", "net,vlan=200")
+    index = vf(lease["vfs"][0])["index"]
+    run("ip", "link", "set", "dev", name, "netns", "away")
+    import time
+    time.sleep(2)
+    show("moved")
+    r = acquire("--pool", "net,vlan=200", check=False)
+    print(" acquire", r.returncode, r.stderr, flush=True)
+    time.sleep(1)
+    show("after acquire")
+    vfctl("release", lease["id"])
+    time.sleep(3)
+    show("after release")
+    print(run("ip", "-n", "away", "link").stdout)
+    print(vfctl("list", "vfs").stdout, vfctl("status", check=False).stdout)
+    run("ip", "-n", "away", "link", "set", "dev", name, "netns", "1")
+    time.sleep(3)
+    show("back")
+    wire.up(NET)
+    print([is_plain(n) for n in range(VFS)])
+    run("ip", "netns", "del", "away")
+    print(lab.journal()[-3000:])
+
+
+def test_reset_of_the_pf():
+    lease = acquire("--pool", "net,vlan=200")
+    import time
+    with open(f"{SYS}/{NET}/reset", "w") as f:
+        f.write("1")
+    time.sleep(2)
+    show("reset")
+    g = None
+    try:
+        g = Guest("red", RED, "a", 100)
+        print(g.do("start"), g.mac)
+    except Exception as e:
+        print("after reset", e)
+    if g: g.end()
+    run("ip", "link", "set", "dev", netdev(NET), "down")
+    wire.up(NET)
+    show("down up")
+    try:
+        g = Guest("red", RED, "a2", 100)
+        print(g.do("start"), g.mac)
+    except Exception as e:
+        print("after reset and up", e)
+    g.end()
+    vfctl("release", lease["id"])
+    time.sleep(3)
+    show("released")
+    print(run("dmesg").stdout[-2500:])
+    print(lab.journal()[-3000:])
+
+
+def test_driver_unbound_and_bound():
+    import time
+    t = time.monotonic()
+    run("sh", "-c", f"echo {NET} > /sys/bus/pci/drivers/igb/unbind")
+    print("unbind", time.monotonic() - t)
+    time.sleep(2)
+    print(listing("pfs"), listing("vfs"))
+    run("sh", "-c", f"echo {NET} > /sys/bus/pci/drivers/igb/bind")
+    time.sleep(3)
+    show("bound")
+    print(lab.journal()[-3000:])
+
+
+if __name__ == "__main__":
+    lab.main([t for n, t in list(globals().items()) if n.startswith("test_")])
