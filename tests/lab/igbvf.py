@@ -83,15 +83,19 @@ class IgbVf(nvmevf.Vf):
         at = RX_RING * PAGE + n * 16
         self.memory.bytes[at:at + 16] = struct.pack("<QQ", IOVA + RX_BUFFERS * PAGE + n * 2048, 0)
 
-    def send(self, frame):
+    def push(self, frame):
+        """Gives a frame to the device; where its status will be."""
         self.memory.put(TX_BUFFER, frame)
         at = TX_RING * PAGE + self.tx * 16
         self.memory.bytes[at:at + 16] = struct.pack("<QII", IOVA + TX_BUFFER * PAGE, DATA_DESCRIPTOR | len(frame),
                                                     len(frame) << 14)
         self.tx = (self.tx + 1) % ENTRIES
         self.bar.write(TX + TAIL, self.tx)
-        end = time.monotonic() + 5
-        while not self.memory.bytes[at + 12] & 1:  # the status overwrites the length
+        return at + 12
+
+    def send(self, frame):
+        at, end = self.push(frame), time.monotonic() + 5
+        while not self.memory.bytes[at] & 1:
             if time.monotonic() > end:
                 raise NoAnswer("the frame is not sent")
             time.sleep(0.001)
@@ -119,6 +123,10 @@ class Program:
     def send(self, frames):
         for frame in frames:
             self.vf.send(bytes.fromhex(frame))
+
+    def push(self, frames):
+        for frame in frames:
+            self.vf.push(bytes.fromhex(frame))
 
     def received(self):
         return [f.hex() for f in self.vf.received()]

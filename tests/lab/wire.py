@@ -26,9 +26,9 @@ def up(pf):
     wait_for(lambda: open(f"{SYS}/{pf}/net/{netdev(pf)}/carrier", encoding="ascii").read() == "1\n", 20, "link up")
 
 
-def told(pf):
+def told(pf, *options, dev=None):
     """What the kernel says that the VFs of a PF were told, by their number."""
-    link = json.loads(run("ip", "-d", "-j", "link", "show", "dev", netdev(pf)).stdout)[0]
+    link = json.loads(run("ip", *options, "-d", "-j", "link", "show", "dev", dev or netdev(pf)).stdout)[0]
     return {v["vf"]: v for v in link.get("vfinfo_list", [])}
 
 
@@ -92,7 +92,7 @@ class Guest:
         self.log += [p for p in parsed if p and p[0] != self.mac]
         return self.log
 
-    def end(self):
+    def close(self):
         self.process.kill()
         self.process.wait(30)
         self.process.stdin.close()
