@@ -63,7 +63,7 @@ class Guest:
         how = ("{device_fd}", "{iommufd_fd}") if lab.KERNEL == "iommufd" else ("{node}",)
         self.name, self.log = name, []
         self.process = subprocess.Popen(
-            ["vfctl", "run", "--tenant", tenant, "--pool", f"net,vlan={vlan}" if vlan is not None else "net", "--vm", name, "--memory", "1M", "--",
+            ["vfctl", "run", "--tenant", tenant, "--pool", f"net,vlan={vlan}" if vlan else "net", "--vm", name, "--memory", "1M", "--",
              sys.executable, "-B", f"{HERE}/igbvf.py", "{address}", *how],
             user=uid, group=uid, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.address = self.answer()
