@@ -61,10 +61,10 @@ class Guest:
 
     def __init__(self, tenant, uid, name, vlan):
         how = ("{device_fd}", "{iommufd_fd}") if lab.KERNEL == "iommufd" else ("{node}",)
-        self.name, self.log = name, []
+        self.name, self.log, self.senders = name, [], set()
         self.process = subprocess.Popen(
-            ["vfctl", "run", "--tenant", tenant, "--pool", f"net,vlan={vlan}" if vlan else "net", "--vm", name, "--memory", "1M", "--",
-             sys.executable, "-B", f"{HERE}/igbvf.py", "{address}", *how],
+            ["vfctl", "run", "--tenant", tenant, "--pool", f"net,vlan={vlan}" if vlan else "net", "--vm", name, "--memory", "1M",
+             "--", sys.executable, "-B", f"{HERE}/igbvf.py", "{address}", *how],
             user=uid, group=uid, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.address = self.answer()
         self.lease = next(l for l in listing("leases") if l["vm"] == name)
@@ -88,8 +88,9 @@ class Guest:
 
     def heard(self):
         """(sender, text) of all frames so far. The card gives a sender its own broadcasts back: those do not count."""
-        parsed = [parse(bytes.fromhex(f)) for f in self.do("received")]
-        self.log += [p for p in parsed if p and p[0] != self.mac]
+        frames = [bytes.fromhex(f) for f in self.do("received")]
+        self.senders |= {f[6:12].hex(":") for f in frames} - {self.mac}
+        self.log += [p for f in frames if (p := parse(f)) and p[0] != self.mac]
         return self.log
 
     def close(self):
@@ -108,7 +109,7 @@ class Wire:
                                struct.pack("iHH8s", socket.if_nametoindex(netdev(pf)), PROMISCUOUS, 0, b""))
         self.socket.setblocking(False)
         self.mac = open(f"{SYS}/{pf}/net/{netdev(pf)}/address", encoding="ascii").read().strip()
-        self.log = []
+        self.log, self.senders = [], set()  # these also of frames that are not ours: (VLAN, sender)
 
     def send(self, to, text, tag=None):
         self.socket.send(frame(to, self.mac, text, tag))
@@ -122,5 +123,9 @@ class Wire:
                 return self.log
             # struct tpacket_auxdata (include/uapi/linux/if_packet.h): the card has taken the tag off
             status, _, _, _, _, tci = struct.unpack_from("=IIIHHH", control[0][2])
-            if (known := parse(data)) and address[2] != socket.PACKET_OUTGOING:
-                self.log.append((tci & 0xFFF if status & VLAN_VALID else 0, *known))
+            if address[2] == socket.PACKET_OUTGOING:
+                continue
+            vlan = tci & 0xFFF if status & VLAN_VALID else 0
+            self.senders.add((vlan, data[6:12].hex(":")))
+            if known := parse(data):
+                self.log.append((vlan, *known))
