@@ -94,13 +94,17 @@ class Nested(VM):
         """What the VM says until the prompt, and the status there; None if it says nothing any more."""
         end = time.monotonic() + seconds
         while not (m := re.search(rf"^(.*?){PROMPT} (\w+)\s*$", self.text, re.S | re.M)):
-            with contextlib.suppress(TimeoutError):
-                data = self.serial.recv(65536)
-                if not data:
-                    return None
-                self.text += data.decode(errors="replace").replace("\r", "")
             if time.monotonic() > end:
                 return None
+            try:
+                data = self.serial.recv(65536)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self.text += data.decode(errors="replace").replace("\r", "")
         self.text = self.text[m.end():]
         return m.group(1), m.group(2)
 

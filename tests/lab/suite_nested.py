@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two VMs with a Linux of their own, each on an igb VF that `vfctl run` leased to it: igbvf has the policy's MAC, pings are answered,
-and a neighbour in another VLAN hears nothing. The same as suite_network.py, with a real VMM and a real driver: slower, and at the
-mercy of nested virtualization in an emulator. Ends with 126 if that failed."""
+"""Two VMs with a Linux of their own, each on an igb VF that `vfctl run` leased to it: igbvf has the policy's MAC, pings are
+answered, and a neighbour in another VLAN hears nothing. The same as suite_network.py, with a real VMM and a real driver: slower,
+and at the mercy of nested virtualization in an emulator. Ends with 126 if that failed."""
 import os
 import sys
 
