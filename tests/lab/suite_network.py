@@ -226,8 +226,8 @@ def test_interface_in_another_namespace():
         print(f"  status {r.returncode}: {r.stderr.strip()}", flush=True)
         assert r.returncode != 0 and "(attributes-failed)" in r.stderr, r.stderr
         assert "the PF has no network interface" in r.stderr, r.stderr
-        wait_for(lambda: settled() and not listing("leases"), 10, "nobody has it")
-        assert look() == before
+        assert look() == before and "leased" not in {v["state"] for v in listing("vfs", pf=NET)}
+    wait_for(lambda: settled() and not listing("leases"), 30, "nobody has it")
     lease = acquire("--pool", "net,vlan=200")
     assert vlan_of(told(NET)[vf(lease["vfs"][0])["index"]]) == 200
     release(lease)
