@@ -12,8 +12,8 @@ import nvmevf
 from nvmevf import PAGE, Memory
 
 MAILBOX, BUFFER = 0xC40, 0x800
-RESET, SET_MAC, SET_VLAN, SET_MULTICAST = 1, 2, 4, 3
-SUCCESS, FAILURE = 0x80000000, 0x40000000
+RESET = 1
+SUCCESS = 0x80000000
 REQUEST, ACK, OURS, MESSAGE = 1, 2, 4, 0x10
 RX, TX = 0x2800, 0x3800                      # + address low, high, length; head, tail, control:
 LENGTH, SPLIT, HEAD, TAIL, CONTROL = 0x08, 0x0C, 0x10, 0x18, 0x28

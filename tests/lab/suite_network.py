@@ -4,7 +4,6 @@
 test builds on the state that the one before left."""
 import contextlib
 import json
-import os
 
 import lab
 import wire
@@ -132,7 +131,7 @@ def test_link_down_and_up():
     wire.up(NET)
     assert told(NET) == before | {now["vf"]: now}
     vfctl("release", lease["id"])
-    w, a, b = guests["wire"], guests["a"], guests["b"]
+    a, b = guests["a"], guests["b"]
     for g in (a, b):
         assert g.do("start") == g.mac
     a.send(b.mac, "again")
