@@ -21,6 +21,7 @@ POLICY = {
         "blue": {"users": ["blue"], "pools": {"net": {"quota": 4, "vlans": [200], "macs": "02:42:4c:00:00:00/40"}}},
     },
 }
+POLICY["tenants"]["bare"] = {"users": ["red"], "pools": {"net": {"quota": VFS}}}  # its VFs are told nothing
 # What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw)
 REFUSED = {"link": {"link_state": "enable"}, "rate": {"min_tx_mbps": 10}, "stag": {"vlan_protocol": "802.1ad"}}
 # For a minimum rate it says EINVAL, as others do for a rate that is too high: that may be told either way
@@ -291,6 +292,27 @@ def test_driver_unbound_and_bound():
     assert all(is_plain(n) for n in range(VFS)), told(NET)
     wire.up(NET)
     release(acquire("--pool", "net"))
+
+
+def test_lease_that_ends_while_the_interface_is_away():
+    """The MAC and the VLAN of red cannot be taken away now: so nobody gets that VF before they are."""
+    lease = acquire("--pool", "net,vlan=200")
+    address, index = lease["vfs"][0], vf(lease["vfs"][0])["index"]
+    with interface_away() as look:
+        vfctl("release", lease["id"])
+        with contextlib.suppress(AssertionError):
+            wait_for(settled, 5)
+        bare = vfctl("acquire", "--tenant", "bare", "--vm", "y", "--user", "red", "--pool", f"net:{VFS}", "--json", check=False)
+        now, state = look()[index], vf(address)
+        print(f"  {address}: {state['state']} ({state['reason']}), tenant {state['tenant']}, told {now['address']}, "
+              f"VLAN {vlan_of(now)}; bare: {bare.returncode} {bare.stderr.strip()}", flush=True)
+        if bare.returncode == 0:
+            vfctl("release", json.loads(bare.stdout)["lease"]["id"])
+    assert state["state"] not in ("ready", "leased"), "its next owner has red's MAC and VLAN"
+    if vf(address)["state"] == "quarantined":
+        vfctl("clear", address, "--reason", "the interface is back")
+    wait_for(settled, 60, "all back")
+    assert is_plain(index)
 
 
 if __name__ == "__main__":
