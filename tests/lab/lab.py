@@ -157,7 +157,7 @@ class VM:
         self.log = open(f"/tmp/{name}.log", "w+", encoding="utf-8")
         self.process = subprocess.Popen(
             ["vfctl", "run", "--tenant", tenant, "--pool", pool, "--vm", name, *options, "--",
-             "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-m", f"{self.memory}M", "-nodefaults", "-display", "none",
+             "qemu-system-x86_64", *self.machine(), "-m", f"{self.memory}M", "-nodefaults", "-display", "none",
              "-qmp", f"unix:{self.qmp_path},server=on,wait=off"],
             user=uid, group=uid, extra_groups=[], stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         self.pid = self.process.pid
@@ -165,6 +165,10 @@ class VM:
         self.qmp("query-status")  # answered only once the machine is made, with its VF open
         self.lease = next(l for l in listing("leases") if l["vm"] == name)
         self.address = self.lease["vfs"][0]
+
+    def machine(self):
+        """What it is made of; no kernel, so it stays in its firmware."""
+        return ["-M", "q35", "-accel", "tcg"]
 
     def is_up(self):
         if self.process.poll() is not None:

@@ -1,0 +1,319 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What VFs are told, seen in what their owners get and send; what igb refuses; what happens to a PF meanwhile. In order: each
+test builds on the state that the one before left."""
+import contextlib
+import json
+
+import lab
+import wire
+from lab import BLUE, RED, SYS, listing, run, vf, vfctl, wait_for
+from wire import BROADCAST, Guest, Wire, netdev, told, vlan_of
+
+NET, OTHER = "0000:01:00.0", "0000:02:00.0"
+VFS = 4
+POLICY = {
+    "version": 1,
+    "pools": {"net": {"class": "network", "functions": [{"address": NET}], "vfs": VFS}},
+    "defaults": {"memlock": "128M"},
+    "tenants": {
+        "red": {"users": ["red"], "pools": {"net": {"quota": 4, "vlans": [100, 200], "macs": "02:52:44:00:00:00/40"}}},
+        "blue": {"users": ["blue"], "pools": {"net": {"quota": 4, "vlans": [200], "macs": "02:42:4c:00:00:00/40"}}},
+    },
+}
+POLICY["tenants"]["bare"] = {"users": ["red"], "pools": {"net": {"quota": VFS}}}  # its VFs are told nothing
+# What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw)
+REFUSED = {"link": {"link_state": "enable"}, "rate": {"min_tx_mbps": 10}, "stag": {"vlan_protocol": "802.1ad"}}
+# For a minimum rate it says EINVAL, as others do for a rate that is too high: that may be told either way
+REASONS = {"rate": ["attribute-unsupported", "attributes-failed"]}
+for n, (tenant, extra) in enumerate(REFUSED.items()):
+    grant = {"quota": 1, "vlans": [100], "macs": f"02:00:00:00:0{n}:00/40"}
+    POLICY["tenants"][tenant] = {"users": ["red"], "pools": {"net": grant | extra}}
+guests = {}
+
+
+def settled():
+    states = [v["state"] for v in listing("vfs", pf=NET)]
+    return states == ["ready"] * VFS
+
+
+def is_plain(index):
+    now = told(NET)[index]
+    return vlan_of(now) == 0 and not now["address"].startswith("02:") and now["spoofchk"] and not now["trust"]
+
+
+def acquire(*argv, check=True):
+    r = vfctl("acquire", "--tenant", "red", "--vm", "x", "--user", "red", "--json", *argv, check=check)
+    return json.loads(r.stdout)["lease"] if check else r
+
+
+def release(lease):
+    vfctl("release", lease["id"])
+    wait_for(settled, 30, "all back")
+
+
+def test_start():
+    for pf in (NET, OTHER):
+        run("ip", "link", "set", "dev", netdev(pf), "up")
+    lab.start(POLICY)
+    for pf in (NET, OTHER):
+        wire.up(pf)
+    wait_for(settled, 60, "all VFs ready")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+    guests["wire"] = Wire(OTHER)
+
+
+def test_guests_have_the_macs_of_the_policy():
+    for name, tenant, uid, vlan in (("a", "red", RED, 100), ("b", "red", RED, None), ("c", "blue", BLUE, 200),
+                                    ("d", "red", RED, 200)):
+        g = guests[name] = Guest(tenant, uid, name, vlan)
+        assert g.do("start") == g.mac, (name, g.mac)
+        assert g.mac.startswith("02:42:4c:00:00:" if tenant == "blue" else "02:52:44:00:00:"), g.mac
+        now = told(NET)[g.index]
+        assert (now["address"], vlan_of(now), now["spoofchk"], now["trust"]) == (g.mac, vlan or 100, True, False), now
+        print(f"  {name}: {tenant}, {g.address}, MAC {g.mac}, VLAN {vlan_of(now)}", flush=True)
+    assert len({g.mac for n, g in guests.items() if n != "wire"}) == 4
+
+
+def test_who_hears_whom():
+    a, b, c, d, w = (guests[n] for n in "a b c d wire".split())
+    a.send(b.mac, "a to b")
+    b.send(a.mac, "b to a")
+    a.send(BROADCAST, "a to all")
+    a.send(c.mac, "a to c")                      # another VLAN
+    a.send(BROADCAST, "a with a tag", tag=200)   # a tag of its own does not replace the card's
+    c.send(a.mac, "c to a")
+    c.send(b.mac, "c to b")
+    c.send(BROADCAST, "c to all")
+    c.send(d.mac, "c to d")
+    d.send(c.mac, "d to c")
+    d.send(BROADCAST, "d to all")
+    w.send(a.mac, "w to a on 200", 200)
+    w.send(c.mac, "w to c on 100", 100)
+    w.send(a.mac, "w to a untagged")
+    w.send(BROADCAST, "w to all untagged")
+    w.send(b.mac, "w to b on 100", 100)
+    # the last word of each VLAN: who has heard it has heard everything that it will ever hear
+    for vlan in (100, 200):
+        w.send(BROADCAST, f"end {vlan}", vlan)
+    for g, vlan in ((a, 100), (b, 100), (c, 200), (d, 200)):
+        wait_for(lambda g=g, v=vlan: (w.mac, f"end {v}") in g.heard(), 10, f"{g.name} hears the wire: {g.log}")
+    wait_for(lambda: (200, d.mac, "d to all") in w.heard(), 10, "the wire hears d")
+    print("\n".join(f"  {g.name}: {g.heard()}" for g in (a, b, c, d)), f"\n  wire: {w.heard()}", flush=True)
+    assert [t for _, t in a.log] == ["b to a", "end 100"]
+    assert [t for _, t in b.log if "tag" not in t] == ["a to b", "a to all", "w to b on 100", "end 100"]
+    assert [t for _, t in c.log] == ["d to c", "d to all", "end 200"]
+    assert [t for _, t in d.log] == ["c to all", "c to d", "end 200"]
+    assert {s for s, _ in b.log} == {a.mac, w.mac} and {s for s, _ in d.log} == {c.mac, w.mac}, "as sent: the policy's MACs"
+    assert {(v, s) for v, s, _ in w.log} == {(100, a.mac), (200, c.mac), (200, d.mac)}, w.log
+
+
+def test_guests_cannot_change_what_they_were_told():
+    """The messages of igbvf for another MAC and another VLAN; the PF's driver holds to what it was told."""
+    a, before = guests["a"], told(NET)
+    other = wire.mac_bytes(guests["c"].mac)
+    words = int.from_bytes(other[:4], "little"), int.from_bytes(other[4:], "little")
+    assert a.do("ask", words=[3]), "E1000_VF_SET_MULTICAST, none: the driver listens and grants what is harmless"
+    assert not a.do("ask", words=[2, *words]), "E1000_VF_SET_MAC_ADDR"
+    assert not a.do("ask", words=[4 | 1 << 16, 200]), "E1000_VF_SET_VLAN, add"
+    assert told(NET) == before
+
+
+def test_link_down_and_up():
+    """The PF's driver keeps what VFs were told, and tells new ones also while it is down."""
+    before = told(NET)
+    run("ip", "link", "set", "dev", netdev(NET), "down")
+    assert told(NET) == before
+    guests.pop("d").close()
+    wait_for(lambda: [v["state"] for v in listing("vfs", pf=NET)].count("ready") == 1, 30, "d is back")
+    lease = acquire("--pool", "net,vlan=200")
+    now = told(NET)[vf(lease["vfs"][0])["index"]]
+    assert (now["address"], vlan_of(now)) == (lease["devices"][0]["attributes"]["mac"], 200), now
+    wire.up(NET)
+    assert told(NET) == before | {now["vf"]: now}
+    vfctl("release", lease["id"])
+    a, b = guests["a"], guests["b"]
+    for g in (a, b):
+        assert g.do("start") == g.mac
+    a.send(b.mac, "again")
+    wait_for(lambda: (a.mac, "again") in b.heard(), 10, "a reaches b again")
+
+
+def test_nothing_is_left_when_all_have_ended():
+    w, macs = guests["wire"], [guests[n].mac for n in "abc"]
+    for n in "abc":
+        guests.pop(n).close()
+    wait_for(settled, 30, "all back")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+    last = {n: Guest("blue", BLUE, n, 200) for n in "efgh"}
+    for g in last.values():
+        assert g.do("start") == g.mac and g.mac not in macs[:2]
+    for mac in macs[:2]:
+        for vlan in (100, 200, None):
+            w.send(mac, "to red", vlan)
+    w.send(BROADCAST, "end", 200)
+    for g in last.values():
+        wait_for(lambda g=g: (w.mac, "end") in g.heard(), 10, "the next owner hears the wire")
+        assert g.log == [(w.mac, "end")], g.log
+        g.close()
+    wait_for(settled, 30, "all back")
+
+
+def test_what_igb_refuses():
+    for tenant, extra in REFUSED.items():
+        before = told(NET)
+        r = vfctl("acquire", "--tenant", tenant, "--vm", "x", "--user", "red", "--pool", "net", "--json", check=False)
+        print(f"  {extra}: status {r.returncode}: {r.stderr.strip()}", flush=True)
+        assert r.returncode != 0 and any(f"({reason})" in r.stderr for reason in REASONS.get(tenant, ["attribute-unsupported"])), r.stderr
+        wait_for(settled, 30, "nobody has it")
+        assert told(NET) == before and not listing("leases")
+
+
+def shown(pf):
+    """The name of the PF's interface, as the daemon knows it."""
+    return next(p["netdev"] for p in listing("pfs") if p["address"] == pf)
+
+
+def rename(pf, name):
+    old = netdev(pf)
+    run("ip", "link", "set", "dev", old, "down")  # else the kernel refuses
+    run("ip", "link", "set", "dev", old, "name", name)
+
+
+def test_interfaces_that_change_names():
+    """What a VF is told goes to its function, whatever the interface is called: here two PFs change names with each other, and
+    the daemon has perhaps not seen it yet."""
+    rename(NET, "lab0")
+    rename(OTHER, "lab1")
+    wait_for(lambda: (shown(NET), shown(OTHER)) == ("lab0", "lab1"), 10, "the new names are seen")
+    rename(NET, "moving")
+    rename(OTHER, "lab0")
+    rename(NET, "lab1")
+    lease = acquire("--pool", "net,vlan=200")
+    now = told(NET)[vf(lease["vfs"][0])["index"]]
+    assert (now["address"], vlan_of(now)) == (lease["devices"][0]["attributes"]["mac"], 200), now
+    rename(OTHER, "moving")
+    rename(NET, "lab0")
+    rename(OTHER, "lab1")
+    release(lease)
+    assert is_plain(now["vf"])
+    wait_for(lambda: (shown(NET), shown(OTHER)) == ("lab0", "lab1"), 10, "the new names are seen")
+    for pf in (NET, OTHER):
+        wire.up(pf)
+
+
+@contextlib.contextmanager
+def interface_away():
+    """The PF's interface is in another network namespace, as for a container; gives a look at it there."""
+    name = netdev(NET)
+    run("ip", "netns", "add", "away")
+    run("ip", "link", "set", "dev", name, "netns", "away")
+    wait_for(lambda: not shown(NET), 10, "it is seen to be gone")
+    try:
+        yield lambda: told(NET, "-n", "away", dev=name)
+    finally:
+        run("ip", "-n", "away", "link", "set", "dev", name, "netns", "1")
+        run("ip", "netns", "del", "away")
+        wait_for(lambda: shown(NET) == name, 10, "it is seen to be back")
+        wire.up(NET)
+
+
+def test_interface_in_another_namespace():
+    """Nobody can be told anything then: nothing is handed out, and it says why."""
+    before = told(NET)
+    with interface_away() as look:
+        r = acquire("--pool", "net,vlan=200", check=False)
+        print(f"  status {r.returncode}: {r.stderr.strip()}", flush=True)
+        assert r.returncode != 0 and "(attributes-failed)" in r.stderr, r.stderr
+        assert "the PF has no network interface" in r.stderr, r.stderr
+        assert look() == before and "leased" not in {v["state"] for v in listing("vfs", pf=NET)}
+    wait_for(lambda: settled() and not listing("leases"), 30, "nobody has it")
+    lease = acquire("--pool", "net,vlan=200")
+    assert vlan_of(told(NET)[vf(lease["vfs"][0])["index"]]) == 200
+    release(lease)
+    assert told(NET) == before
+
+
+def reset(pf):
+    with open(f"{SYS}/{pf}/reset", "w", encoding="ascii") as f:
+        f.write("1")
+
+
+def test_reset_of_the_pf():
+    """igb has no reset_prepare() and reset_done(): the card forgets all, the driver does not know until its interface goes down
+    or a watchdog bites. What counts: no VF gets out of its VLAN meanwhile or afterwards."""
+    with contextlib.ExitStack() as stack:
+        whos = (("red", RED, "a", 100), ("red", RED, "b", 100), ("blue", BLUE, "c", 200))
+        reset_under(*(stack.enter_context(contextlib.closing(Guest(*who))) for who in whos))
+    wait_for(settled, 30, "all back")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+
+
+def reset_under(a, b, c):
+    w, every = Wire(OTHER), (a, b, c)
+    for g in every:
+        assert g.do("start") == g.mac
+    before = told(NET)
+    reset(NET)
+    for g in every:
+        g.do("push", frames=[wire.frame(BROADCAST, g.mac, "after reset").hex()])
+    assert told(NET) == before and [v["state"] for v in listing("vfs", pf=NET)].count("leased") == 3
+    run("ip", "link", "set", "dev", netdev(NET), "down")
+    wire.up(NET)
+    for g in every:
+        g.do("push", frames=[wire.frame(BROADCAST, g.mac, "before the guest knows").hex()])
+    for g in every:
+        assert g.do("start") == g.mac
+    a.send(b.mac, "a to b")
+    c.send(a.mac, "c to a")
+    c.send(BROADCAST, "c to all")
+    for vlan in (100, 200):
+        w.send(BROADCAST, f"end {vlan}", vlan)
+    for g, vlan in ((a, 100), (b, 100), (c, 200)):
+        wait_for(lambda g=g, v=vlan: (w.mac, f"end {v}") in g.heard(), 10, f"{g.name} hears the wire: {g.log}")
+    wait_for(lambda: (200, c.mac, "c to all") in w.heard(), 10, "the wire hears c")
+    print("\n".join(f"  {g.name}: {g.heard()}" for g in every), f"\n  wire: {w.heard()}", flush=True)
+    assert {s for s, _ in a.log + b.log} <= {a.mac, b.mac, w.mac} and {s for s, _ in c.log} == {w.mac}
+    assert (a.mac, "a to b") in b.log
+    assert {(v, s) for v, s, _ in w.log} <= {(100, a.mac), (100, b.mac), (200, c.mac)}, w.log
+
+
+def test_driver_unbound_and_bound():
+    """Its VFs go and come back; what they were told went with them."""
+    with open("/sys/bus/pci/drivers/igb/unbind", "w", encoding="ascii") as f:
+        f.write(NET)
+    wait_for(lambda: not listing("vfs", pf=NET), 20, "the VFs are gone")
+    assert next(p["reason"] for p in listing("pfs") if p["address"] == NET) == "numvfs-no-driver"
+    r = acquire("--pool", "net", check=False)
+    assert r.returncode == 75 and "(pool-empty)" in r.stderr, r.stderr
+    with open("/sys/bus/pci/drivers/igb/bind", "w", encoding="ascii") as f:
+        f.write(NET)
+    wait_for(settled, 60, "all VFs ready again")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+    wire.up(NET)
+    release(acquire("--pool", "net"))
+
+
+def test_lease_that_ends_while_the_interface_is_away():
+    """The MAC and the VLAN of red cannot be taken away now: so nobody gets that VF before they are."""
+    lease = acquire("--pool", "net,vlan=200")
+    address, index = lease["vfs"][0], vf(lease["vfs"][0])["index"]
+    with interface_away() as look:
+        vfctl("release", lease["id"])
+        with contextlib.suppress(AssertionError):
+            wait_for(settled, 5)
+        bare = vfctl("acquire", "--tenant", "bare", "--vm", "y", "--user", "red", "--pool", f"net:{VFS}", "--json", check=False)
+        now, state = look()[index], vf(address)
+        print(f"  {address}: {state['state']} ({state['reason']}), tenant {state['tenant']}, told {now['address']}, "
+              f"VLAN {vlan_of(now)}; bare: {bare.returncode} {bare.stderr.strip()}", flush=True)
+        if bare.returncode == 0:
+            vfctl("release", json.loads(bare.stdout)["lease"]["id"])
+    assert state["state"] not in ("ready", "leased"), "its next owner has red's MAC and VLAN"
+    if vf(address)["state"] == "quarantined":
+        vfctl("clear", address, "--reason", "the interface is back")
+    wait_for(settled, 60, "all back")
+    assert is_plain(index)
+
+
+if __name__ == "__main__":
+    lab.main([t for n, t in list(globals().items()) if n.startswith("test_")])
