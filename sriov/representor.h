@@ -7,7 +7,7 @@
 
 #include "common/model.h"
 
-#define SWITCH_ID_MAX 65 /* 32 bytes in hex */
+#define SWITCH_ID_MAX 80 /* 32 bytes in hex (MAX_PHYS_ITEM_ID_LEN) and the end of the line */
 
 enum port_kind { PORT_PHYSICAL, PORT_PF, PORT_VF, PORT_SF };
 

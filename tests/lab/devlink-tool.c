@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sriov/devlink.h and sriov/representor.h for the lab:
  * devlink-tool BUS DEVICE mode [legacy|switchdev] | ports | rate PORT [SHARE MAX] | address PORT MAC |
- * representors NETDEV PF N. Rates in Mbit/s. What fails is "ERRNO: the kernel's text", and exit code 1. */
+ * representors NETDEV PF N | vf-set VF SHARE MAX [MAC] | vf-vlan VF ID | vf-baseline VF. Rates in Mbit/s.
+ * What fails is "ERRNO: the kernel's text", and exit code 1. */
 
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
-#include "sriov/devlink.h"
+#include "sriov/devlink-vf.h"
 #include "sriov/representor.h"
 
 #include <errno.h>
@@ -83,6 +84,32 @@ static int representors(const char *netdev, uint32_t pf, size_t n) {
         return r;
 }
 
+/* SHARE MAX [MAC], ID, or nothing. */
+static int vf(const char *verb, uint32_t index, int argc, char **argv) {
+        struct vf_attributes want = { 0 };
+        uint64_t share = 0, max = 0;
+        struct devlink_vf v;
+        enum reason reason;
+        const char *step;
+        int r = devlink_vf_find(&handle, index, &v);
+
+        if (r < 0 || (argc > 0 && parse_u64(argv[0], 10, &share) < 0) ||
+            (argc > 1 && parse_u64(argv[1], 10, &max) < 0) || (argc > 2 && mac_parse(argv[2], &want.mac) < 0))
+                return r < 0 ? r : -EINVAL;
+        want.min_tx_mbps = (uint32_t) share;
+        want.max_tx_mbps = (uint32_t) max;
+        want.vlan = (uint16_t) share;
+        want.set = argc > 2   ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
+                   : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
+                              : ATTR_VLAN | ATTR_MAX_TX;
+        r = strcmp(verb, "vf-baseline") == 0 ? devlink_vf_baseline(&v, &reason, &step)
+                                             : devlink_vf_set(&v, &want, &reason, &step);
+        detail = v.detail;
+        if (r < 0)
+                fprintf(stderr, "%s: ", step);
+        return r;
+}
+
 int main(int argc, char **argv) {
         uint64_t a = 0, b = 0;
         int r = -EINVAL;
@@ -99,6 +126,8 @@ int main(int argc, char **argv) {
                 r = rate((uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "address") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0)
                 r = address((uint32_t) a, argv[5]);
+        else if (strncmp(argv[3], "vf-", 3) == 0 && argc > 4 && parse_u64(argv[4], 10, &a) >= 0)
+                r = vf(argv[3], (uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "representors") == 0 && argc == 7 && parse_u64(argv[5], 10, &a) >= 0 &&
                  parse_u64(argv[6], 10, &b) >= 0)
                 r = representors(argv[4], (uint32_t) a, b);

@@ -78,11 +78,30 @@ def test_rates():
     port = next(p[0] for p in ports() if p[3] == 2)
     other = next(p[0] for p in ports() if p[3] == 3)
     assert tool("rate", port) == ["0 0"]
-    tool("rate", port, 10, 25000)
-    assert tool("rate", port) == ["1250000 3125000000"]
+    tool("rate", port, 10, 2500)
+    assert tool("rate", port) == ["1250000 312500000"]
     assert tool("rate", other) == ["0 0"]
+    error = tool("rate", port, 10, 25000, ok=False)
+    assert error.startswith("EINVAL: ") and "maximum speed" in error, error
+    assert tool("rate", port) == ["1250000 312500000"]
     tool("rate", port, 0, 0)
     assert tool("rate", port) == ["0 0"]
+
+
+def test_vf_is_told_by_its_port():
+    device(4)
+    tool("mode", "switchdev")
+    port = next(p[0] for p in ports() if p[3] == 2)
+    tool("vf-set", 2, 1, 100)
+    assert tool("rate", port) == ["125000 12500000"]
+    for refused in (("vf-vlan", 2, 7), ("vf-set", 2, 5, 50, "02:00:00:00:00:01")):
+        error = tool(*refused, ok=False)
+        assert "EOPNOTSUPP" in error, error
+        assert tool("rate", port) == ["125000 12500000"]
+    tool("vf-baseline", 2)
+    assert tool("rate", port) == ["0 0"]
+    tool("vf-baseline", 2)
+    assert "ENODEV" in tool("vf-set", 4, 1, 1, ok=False)
 
 
 def test_errors_are_the_kernels():

@@ -60,6 +60,9 @@ static void test_find(void **state) {
         char names[4][IFNAME_MAX], id[SWITCH_ID_MAX];
 
         faketree_init(&t);
+        /* as long as the kernel's may be */
+        interface(&t, "long", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n", "p1\n");
+        assert_int_equal(representor_switch_id(t.fd, "long", id), 0);
         faketree_mkdir(&t, "sys/class/net/lo");
         interface(&t, "uplink", "0a0b\n", "p0\n");
         interface(&t, "zz", "0a0b\n", "pf0vf0\n");
