@@ -228,7 +228,7 @@ int devlink_port_get(const struct devlink_handle *h, uint32_t port, struct devli
                 r = request_send(&q);
         if (r < 0)
                 return r;
-        if (q.n_ports != 1 || list[0].index != port)
+        if (!list || q.n_ports != 1 || list[0].index != port)
                 return -EBADMSG;
         *ret = list[0];
         return 0;
