@@ -29,6 +29,11 @@ def ports():
             (line.split() for line in tool("ports"))]
 
 
+def settle():
+    """udev gives new interfaces other names."""
+    subprocess.run(["udevadm", "settle", "--timeout=30"], check=True)
+
+
 def device(vfs):
     if not os.path.exists("/sys/kernel/debug/netdevsim"):
         subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=False)
@@ -54,6 +59,7 @@ def test_mode_there_and_back():
 def representors_of(vfs):
     device(vfs)
     tool("mode", "switchdev")
+    settle()
     uplink = next(p[4] for p in ports() if p[1] == PHYSICAL)
     by_port = {p[3]: p[4] for p in ports() if p[1] == PCI_VF}
     start = time.monotonic()
