@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sriov/netvf on a real kernel, for suite_netvf.py: netdevsim has hundreds of VFs, but none on a PCI bus, so
- * no worker takes it. lab-netvf IFINDEX read N         a line for each VF: index, then the attributes
- *   lab-netvf IFINDEX set N          gives VF I values that are its own
- *   lab-netvf IFINDEX restore N      as if nobody had used them
- * The last line of set and restore: "N changed in USEC us, FAILED failed". */
+/* sriov/netvf on a real kernel, for suite_netdevsim_netvf.py: netdevsim has hundreds of VFs, but none on a
+ * PCI bus, so no worker takes it. netvf-tool IFINDEX read N         a line for each VF: index, then the
+ * attributes netvf-tool IFINDEX set N          gives VF I values that are its own netvf-tool IFINDEX restore
+ * N      as if nobody had used them The last line of set and restore: "N changed in USEC us, FAILED failed".
+ */
 
-#include "sriov/netvf.h"
 #include "common/macro.h"
+#include "sriov/netvf.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@ import time
 import lab
 from lab import run
 
-TOOL = "/usr/libexec/vfctl/lab-netvf"
+TOOL = "/usr/libexec/vfctl-lab/netvf-tool"
 SIM = "/sys/bus/netdevsim"
 LINKS = ("auto", "enable", "disable")
 
@@ -53,7 +53,7 @@ class Device:
 
 
 def own(i):
-    """As netvf.c gives them."""
+    """As netvf-tool.c gives them."""
     return [f"02:52:44:00:{i >> 8:02x}:{i & 255:02x}", str(1 + i % 4094), str(i % 8), "802.1ad" if i % 2 else "802.1Q", str(1 + i),
             str(1000 + i), str(int(i % 3 == 0)), str(i % 2), LINKS[i % 3], str(int(i % 5 == 0))]
 

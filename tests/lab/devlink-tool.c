@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sriov/devlink.h and sriov/representor.h for the lab:
+ * devlink-tool BUS DEVICE mode [legacy|switchdev] | ports | rate PORT [SHARE MAX] | address PORT MAC |
+ * representors NETDEV PF N | vf-set VF SHARE MAX [MAC] | vf-vlan VF ID | vf-baseline VF. Rates in Mbit/s.
+ * What fails is "ERRNO: the kernel's text", and exit code 1. */
+
+#include "common/macro.h"
+#include "common/root.h"
+#include "common/text.h"
+#include "sriov/devlink-vf.h"
+#include "sriov/representor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+static struct devlink_handle handle;
+static struct devlink_detail detail;
+
+static int mode(int argc, char **argv) {
+        enum eswitch_mode m = ESWITCH_LEGACY;
+        int r;
+
+        if (argc > 0)
+                r = devlink_eswitch_set(&handle,
+                                        strcmp(argv[0], "switchdev") == 0 ? ESWITCH_SWITCHDEV
+                                                                          : ESWITCH_LEGACY,
+                                        &detail);
+        else if ((r = devlink_eswitch_get(&handle, &m, &detail)) >= 0)
+                puts(m == ESWITCH_SWITCHDEV ? "switchdev" : "legacy");
+        return r;
+}
+
+static int ports(void) {
+        _cleanup_free_ struct devlink_port *list = NULL;
+        size_t n = 0;
+        int r = devlink_ports(&handle, &list, &n, &detail);
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                printf("%" PRIu32 " %u %d %d %s\n", list[i].index, list[i].flavour,
+                       list[i].set & PORT_HAS_PF ? list[i].pf : -1,
+                       list[i].set & PORT_HAS_VF ? list[i].vf : -1, list[i].netdev[0] ? list[i].netdev : "-");
+        return r;
+}
+
+static int rate(uint32_t port, int argc, char **argv) {
+        struct devlink_rate rate;
+        uint64_t share, max;
+        int r;
+
+        if (argc == 2) {
+                if (parse_u64(argv[0], 10, &share) < 0 || parse_u64(argv[1], 10, &max) < 0)
+                        return -EINVAL;
+                rate = (struct devlink_rate){ share * BYTES_PER_MBIT, max * BYTES_PER_MBIT };
+                return devlink_rate_set(&handle, port, &rate, &detail);
+        }
+        r = devlink_rate_get(&handle, port, &rate, &detail);
+        if (r >= 0)
+                printf("%" PRIu64 " %" PRIu64 "\n", rate.tx_share, rate.tx_max);
+        return r;
+}
+
+static int address(uint32_t port, const char *mac) {
+        struct devlink_function f = { .set = FUNCTION_HW_ADDR };
+
+        if (mac_parse(mac, &f.hw_addr) < 0)
+                return -EINVAL;
+        return devlink_function_set(&handle, port, &f, &detail);
+}
+
+static int representors(const char *netdev, uint32_t pf, size_t n) {
+        _cleanup_free_ char(*names)[IFNAME_MAX] = calloc(n, sizeof(*names));
+        _cleanup_close_ int root = root_open("/");
+        char id[SWITCH_ID_MAX];
+
+        if (!names)
+                return -ENOMEM;
+        int r = representor_switch_id(root, netdev, id);
+        if (r >= 0)
+                r = representor_find(root, id, -1, pf, names, n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                puts(names[i][0] ? names[i] : "-");
+        return r;
+}
+
+/* SHARE MAX [MAC], ID, or nothing. */
+static int vf(const char *verb, uint32_t index, int argc, char **argv) {
+        struct vf_attributes want = { 0 };
+        uint64_t share = 0, max = 0;
+        struct devlink_vf v;
+        enum reason reason;
+        const char *step;
+        int r = devlink_vf_find(&handle, index, &v);
+
+        if (r < 0 || (argc > 0 && parse_u64(argv[0], 10, &share) < 0) ||
+            (argc > 1 && parse_u64(argv[1], 10, &max) < 0) || (argc > 2 && mac_parse(argv[2], &want.mac) < 0))
+                return r < 0 ? r : -EINVAL;
+        want.min_tx_mbps = (uint32_t) share;
+        want.max_tx_mbps = (uint32_t) max;
+        want.vlan = (uint16_t) share;
+        want.set = argc > 2   ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
+                   : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
+                              : ATTR_VLAN | ATTR_MAX_TX;
+        r = strcmp(verb, "vf-baseline") == 0 ? devlink_vf_baseline(&v, &reason, &step)
+                                             : devlink_vf_set(&v, &want, &reason, &step);
+        detail = v.detail;
+        if (r < 0)
+                fprintf(stderr, "%s: ", step);
+        return r;
+}
+
+int main(int argc, char **argv) {
+        uint64_t a = 0, b = 0;
+        int r = -EINVAL;
+
+        if (argc < 4)
+                return 2;
+        text_copy(handle.bus, sizeof(handle.bus), argv[1]);
+        text_copy(handle.device, sizeof(handle.device), argv[2]);
+        if (strcmp(argv[3], "mode") == 0)
+                r = mode(argc - 4, argv + 4);
+        else if (strcmp(argv[3], "ports") == 0)
+                r = ports();
+        else if (strcmp(argv[3], "rate") == 0 && argc > 4 && parse_u64(argv[4], 10, &a) >= 0)
+                r = rate((uint32_t) a, argc - 5, argv + 5);
+        else if (strcmp(argv[3], "address") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0)
+                r = address((uint32_t) a, argv[5]);
+        else if (strncmp(argv[3], "vf-", 3) == 0 && argc > 4 && parse_u64(argv[4], 10, &a) >= 0)
+                r = vf(argv[3], (uint32_t) a, argc - 5, argv + 5);
+        else if (strcmp(argv[3], "representors") == 0 && argc == 7 && parse_u64(argv[5], 10, &a) >= 0 &&
+                 parse_u64(argv[6], 10, &b) >= 0)
+                r = representors(argv[4], (uint32_t) a, b);
+        if (r < 0)
+                fprintf(stderr, "%s: %s\n", strerrorname_np(-r), detail.text);
+        return r < 0;
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""devlink and representors against the kernel's own test double, netdevsim (the iommufd kernel has it)."""
+import os
+import subprocess
+import sys
+import time
+import traceback
+
+TOOL = "/usr/libexec/vfctl-lab/devlink-tool"
+BUS = "/sys/bus/netdevsim"
+PHYSICAL, PCI_VF = 0, 4
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def tool(*args, ok=True):
+    r = subprocess.run([TOOL, "netdevsim", "netdevsim1", *map(str, args)], capture_output=True, text=True, timeout=60,
+                       check=False)
+    assert (r.returncode == 0) == ok, (args, r.stdout, r.stderr)
+    return r.stdout.splitlines() if ok else r.stderr.strip()
+
+
+def ports():
+    return [(int(i), int(flavour), int(pf), int(vf), name) for i, flavour, pf, vf, name in
+            (line.split() for line in tool("ports"))]
+
+
+def settle():
+    """udev gives new interfaces other names."""
+    subprocess.run(["udevadm", "settle", "--timeout=30"], check=True)
+
+
+def device(vfs):
+    if not os.path.exists("/sys/kernel/debug/netdevsim"):
+        subprocess.run(["mount", "-t", "debugfs", "none", "/sys/kernel/debug"], check=False)
+    if os.path.exists(f"{BUS}/devices/netdevsim1"):
+        write(f"{BUS}/del_device", "1")
+    write(f"{BUS}/new_device", "1 1")
+    write("/sys/kernel/debug/netdevsim/netdevsim1/max_vfs", "128")
+    write(f"{BUS}/devices/netdevsim1/sriov_numvfs", str(vfs))
+
+
+def test_mode_there_and_back():
+    device(4)
+    assert tool("mode") == ["legacy"]
+    assert [p[1] for p in ports()] == [PHYSICAL]
+    tool("mode", "switchdev")
+    assert tool("mode") == ["switchdev"]
+    assert sorted(p[3] for p in ports() if p[1] == PCI_VF) == [0, 1, 2, 3]
+    tool("mode", "legacy")
+    assert tool("mode") == ["legacy"]
+    assert [p[1] for p in ports()] == [PHYSICAL]
+
+
+def representors_of(vfs):
+    device(vfs)
+    tool("mode", "switchdev")
+    settle()
+    uplink = next(p[4] for p in ports() if p[1] == PHYSICAL)
+    by_port = {p[3]: p[4] for p in ports() if p[1] == PCI_VF}
+    start = time.monotonic()
+    found = tool("representors", uplink, 0, vfs + 1)
+    print(f"{vfs} representors in {(time.monotonic() - start) * 1000:.0f} ms", flush=True)
+    assert found == [by_port[i] for i in range(vfs)] + ["-"], (found, by_port)
+    subprocess.run(["ip", "link", "set", by_port[0], "name", "another"], check=True)
+    assert tool("representors", uplink, 0, 1) == ["another"]
+
+
+def test_representors_of_4():
+    representors_of(4)
+
+
+def test_representors_of_64():
+    representors_of(64)
+
+
+def test_rates():
+    device(4)
+    tool("mode", "switchdev")
+    port = next(p[0] for p in ports() if p[3] == 2)
+    other = next(p[0] for p in ports() if p[3] == 3)
+    assert tool("rate", port) == ["0 0"]
+    tool("rate", port, 10, 2500)
+    assert tool("rate", port) == ["1250000 312500000"]
+    assert tool("rate", other) == ["0 0"]
+    error = tool("rate", port, 10, 25000, ok=False)
+    assert error.startswith("EINVAL: ") and "maximum speed" in error, error
+    assert tool("rate", port) == ["1250000 312500000"]
+    tool("rate", port, 0, 0)
+    assert tool("rate", port) == ["0 0"]
+
+
+def test_vf_is_told_by_its_port():
+    device(4)
+    tool("mode", "switchdev")
+    port = next(p[0] for p in ports() if p[3] == 2)
+    tool("vf-set", 2, 1, 100)
+    assert tool("rate", port) == ["125000 12500000"]
+    for refused in (("vf-vlan", 2, 7), ("vf-set", 2, 5, 50, "02:00:00:00:00:01")):
+        error = tool(*refused, ok=False)
+        assert "EOPNOTSUPP" in error, error
+        assert tool("rate", port) == ["125000 12500000"]
+    tool("vf-baseline", 2)
+    assert tool("rate", port) == ["0 0"]
+    tool("vf-baseline", 2)
+    assert "ENODEV" in tool("vf-set", 4, 1, 1, ok=False)
+
+
+def test_errors_are_the_kernels():
+    device(4)
+    print(tool("rate", 0, ok=False), flush=True)
+    tool("mode", "switchdev")
+    port = next(p[0] for p in ports() if p[3] == 1)
+    error = tool("address", port, "02:00:00:00:00:01", ok=False)
+    assert error.startswith("EOPNOTSUPP: ") and "function attributes" in error, error
+    assert tool("rate", 9999, 1, 1, ok=False).startswith("ENODEV")
+    write(f"{BUS}/del_device", "1")
+    assert tool("mode", ok=False).startswith("ENODEV")
+    assert tool("ports", ok=False).startswith("ENODEV")
+
+
+def main():
+    failed = 0
+    tests = [(n, f) for n, f in globals().items() if n.startswith("test_")]
+    for name, function in tests:
+        try:
+            function()
+            print(f"ok   {name}", flush=True)
+        except (AssertionError, OSError, StopIteration, KeyError, subprocess.SubprocessError):
+            failed += 1
+            print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+    print(f"{len(tests) - failed} passed, {failed} failed, 0 skipped", flush=True)
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
