@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import lab
+import suite_netdevsim_devlink
 from lab import run
 
 TOOL = "/usr/libexec/vfctl-lab/netvf-tool"
@@ -135,5 +136,6 @@ def test_an_interface_that_is_gone():
     assert r.returncode == 1 and "No such device" in r.stderr, r
 
 
-if __name__ == "__main__":
-    lab.main([f for n, f in list(globals().items()) if n.startswith("test_") and callable(f)])
+if __name__ == "__main__":  # one boot for both suites
+    lab.main([f for suite in (globals(), vars(suite_netdevsim_devlink)) for n, f in list(suite.items())
+              if n.startswith("test_") and callable(f)])
