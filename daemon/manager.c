@@ -21,6 +21,20 @@
 #include "daemon/waiting.h"
 
 #include <errno.h>
+#include <systemd/sd-id128.h>
+
+/* The id of the machine itself is nobody else's business: addresses are seen by whole networks. */
+static void read_host_id(struct manager *m) {
+        const sd_id128_t app = SD_ID128_MAKE(3d, 0b, 5f, 42, 9c, 6a, 4e, 0f, 8b, 1d, 70, c2, 66, a1, 9e, 35);
+        sd_id128_t id;
+        int r = sd_id128_get_machine_app_specific(app, &id);
+
+        if (r < 0)
+                log_warning("/etc/machine-id cannot be read (%s): derived MACs follow from the cards alone",
+                            errno_text(r));
+        else
+                memcpy(m->host_id, id.bytes, sizeof(m->host_id));
+}
 
 int manager_new(sd_event *event, struct manager **ret) {
         struct manager *m = calloc(1, sizeof(*m));
@@ -29,6 +43,7 @@ int manager_new(sd_event *event, struct manager **ret) {
                 return -ENOMEM;
         m->event = sd_event_ref(event);
         m->root_fd = -1;
+        read_host_id(m);
         *ret = m;
         return 0;
 }

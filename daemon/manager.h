@@ -12,6 +12,7 @@
 #include "policy/plan.h"
 #include "policy/policy.h"
 
+#include <string.h>
 #include <systemd/sd-event.h>
 
 struct server;
@@ -28,8 +29,9 @@ struct stats_call;
 struct manager {
         sd_event *event;
         int root_fd;
-        const char *root_path;     /* "/" but for tests and captures */
-        enum backend fence_forced; /* BACKEND_NONE: choose */
+        uint8_t host_id[HOST_ID_SIZE]; /* of this machine alone */
+        const char *root_path;         /* "/" but for tests and captures */
+        enum backend fence_forced;     /* BACKEND_NONE: choose */
 
         struct policy *policy; /* NULL while there is no valid one */
         struct policy_errors policy_errors;
@@ -83,7 +85,7 @@ struct manager {
 
 /* What decisions rest on, as of now. */
 static inline struct world manager_world(const struct manager *m) {
-        return (struct world){
+        struct world w = {
                 .policy = m->policy,
                 .inventory = &m->inventory,
                 .leases = (const struct lease *const *) m->leases,
@@ -91,6 +93,9 @@ static inline struct world manager_world(const struct manager *m) {
                 .promises = (const struct lease *const *) m->promises,
                 .n_promises = m->n_promises,
         };
+
+        memcpy(w.host_id, m->host_id, sizeof(w.host_id));
+        return w;
 }
 
 int manager_new(sd_event *event, struct manager **ret);

@@ -81,9 +81,10 @@ int choose_attributes(const struct pool *pool, const struct grant *g, const stru
         }
         if (w->chosen.set & ATTR_MAC && (w->count != 1 || !grant_allows_mac(g, w->chosen.mac))) {
                 snprintf(detail, size, "%s%s", MAC_STR(w->chosen.mac),
-                         w->count != 1    ? " for more than one VF"
-                         : g->n_macs == 0 ? "; the policy gives the tenant no MACs in this pool"
-                                          : " is not in the tenant's ranges");
+                         w->count != 1     ? " for more than one VF"
+                         : g->macs_derived ? "; the MACs of this pool are derived"
+                         : g->n_macs == 0  ? "; the policy gives the tenant no MACs in this pool"
+                                           : " is not in the tenant's ranges");
                 return REASON_MAC;
         }
         int r = choose_vlan(g, &w->chosen, ret, detail, size);
@@ -200,7 +201,7 @@ static bool promised_mac(const struct placing *p, const struct chosen_vf *c, boo
                         if (!(v->attributes.set & ATTR_MAC) ||
                             strcmp(l->pools[v->pool], p->request->wants[c->want].pool) != 0 ||
                             (same_vf && !address_equal(v->address, c->vf->address)) ||
-                            !grant_allows_mac(p->grants[c->want], v->attributes.mac))
+                            !grant_may_keep_mac(p->grants[c->want], v->attributes.mac))
                                 continue;
                         *ret = mac_to_number(v->attributes.mac);
                         find(m, *ret, &used);
@@ -215,6 +216,18 @@ static void give(struct chosen_vf *c, struct macs *m, uint64_t mac) {
         c->attributes.mac = mac_from_number(mac);
         c->attributes.set |= ATTR_MAC;
         insert(m, mac);
+}
+
+/* Nobody else's, whoever chose it. */
+static uint64_t free_derived(const struct placing *p, const struct chosen_vf *c, const struct macs *m) {
+        bool used = true;
+        uint64_t mac = 0;
+
+        for (uint32_t attempt = 0; used; attempt++) {
+                mac = derived_mac(p->world->host_id, c->vf, attempt);
+                find(m, mac, &used);
+        }
+        return mac;
 }
 
 static int give_chosen(const struct placing *p, struct allocation *a, struct macs *m, char *detail,
@@ -250,10 +263,12 @@ int choose_macs(const struct placing *p, struct allocation *a, char *detail, siz
                         struct chosen_vf *c = &a->vfs[i];
                         const struct grant *g = p->grants[c->want];
 
-                        if (c->attributes.set & ATTR_MAC || g->n_macs == 0)
+                        if (c->attributes.set & ATTR_MAC || (g->n_macs == 0 && !g->macs_derived))
                                 continue;
                         if (pass < 2 ? promised_mac(p, c, pass == 0, &m, &mac) : lowest_free(g, &m, &mac))
                                 give(c, &m, mac);
+                        else if (pass == 2 && g->macs_derived)
+                                give(c, &m, free_derived(p, c, &m));
                         else if (pass == 2) {
                                 snprintf(detail, size, "pool %s", p->request->wants[c->want].pool);
                                 return REASON_MACS_USED_UP;

@@ -185,7 +185,10 @@ static void explain_network(struct writer *w, const struct grant *g) {
                 say(w, "macs", text,
                     "a VF gets the lowest that nobody has, or the one that the request names");
         }
-        if (g->n_macs == 0)
+        if (g->macs_derived)
+                say(w, "macs", "derived",
+                    "each VF has its own on this host, also after a reboot; none can be chosen");
+        else if (g->n_macs == 0)
                 say(w, "macs", "none", "the policy gives no MACs; none can be chosen");
         if (a->set & ATTR_MIN_TX)
                 say(w, "min_tx_mbps", NUMBER(a->min_tx_mbps, "Mbit/s"),

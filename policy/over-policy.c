@@ -38,7 +38,7 @@ static void tally_done(struct tally *t) {
 static enum reason check_attributes(const struct grant *g, const struct vf_attributes *a) {
         const struct vf_attributes *limit = &g->attributes;
 
-        if (a->set & ATTR_MAC && !grant_allows_mac(g, a->mac))
+        if (a->set & ATTR_MAC && !grant_may_keep_mac(g, a->mac))
                 return REASON_MAC;
         if (a->set & ATTR_VLAN ? !grant_allows_vlan(g, a->vlan) : g->n_vlans > 0)
                 return REASON_VLAN;

@@ -118,8 +118,13 @@ static void parse_macs(struct context *c, struct draft *d, const char *grant_pat
                 return;
         path_join(path, grant_path, "macs");
         if (!json_is_array(v) && !json_is_string(v)) {
-                error_at(c, path, false, "found %s; expected a MAC address, a range, or an array of them",
+                error_at(c, path, false,
+                         "found %s; expected a MAC address, a range, an array of them, or \"derived\"",
                          FOUND(v));
+                return;
+        }
+        if (json_is_string(v) && strcmp(json_string_value(v), "derived") == 0) {
+                g->macs_derived = true;
                 return;
         }
         g->macs = calloc(json_array_size(v) + 1, sizeof(*g->macs));

@@ -195,6 +195,10 @@ bool policy_needs_identity(const struct policy *p) {
                 for (size_t j = 0; j < p->pools[i].n_functions; j++)
                         if (p->pools[i].functions[j].serial || p->pools[i].functions[j].has_mac)
                                 return true;
+        for (size_t i = 0; i < p->n_tenants; i++)
+                for (size_t j = 0; j < p->tenants[i].n_grants; j++)
+                        if (p->tenants[i].grants[j].macs_derived) /* from the card's own */
+                                return true;
         return false;
 }
 
@@ -224,6 +228,10 @@ bool grant_allows_mac(const struct grant *g, struct mac m) {
                 if ((mac_to_number(m) ^ g->macs[i].base) >> (48 - g->macs[i].prefix) == 0)
                         return true;
         return false;
+}
+
+bool grant_may_keep_mac(const struct grant *g, struct mac m) {
+        return g->macs_derived ? mac_is_unicast(m) : grant_allows_mac(g, m);
 }
 
 const struct tenant *policy_find_tenant(const struct policy *p, const char *name) {

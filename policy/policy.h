@@ -101,6 +101,7 @@ struct grant {
         size_t n_vlans;           /* 0: untagged, nothing to ask for */
         struct mac_range *macs;
         size_t n_macs;
+        bool macs_derived; /* each VF has one of its own, see derived-mac.h; no list then */
 
         /* What each VF gets: .set says which of them. min_tx_mbps and max_tx_mbps are also the most that may
          * be asked for; mac and vlan follow from the lists. */
@@ -182,7 +183,8 @@ bool policy_needs_identity(const struct policy *p);
 unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs);
 
 bool grant_allows_vlan(const struct grant *g, unsigned vlan);
-bool grant_allows_mac(const struct grant *g, struct mac m);
+bool grant_allows_mac(const struct grant *g, struct mac m);   /* may be asked for */
+bool grant_may_keep_mac(const struct grant *g, struct mac m); /* or was given by this grant before */
 
 const struct tenant *policy_find_tenant(const struct policy *p, const char *name); /* NULL if none */
 int policy_find_pool(const struct policy *p, const char *name);                    /* -1 if none */

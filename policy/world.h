@@ -2,6 +2,7 @@
 #pragma once
 /* All that decisions rest on. Borrowed, and not changed while one is made. */
 
+#include "policy/derived-mac.h"
 #include "policy/policy.h"
 
 struct world {
@@ -11,4 +12,5 @@ struct world {
         size_t n_leases;
         const struct lease *const *promises; /* reservations: hand_off AUTO, VFs that nobody else may have */
         size_t n_promises;
+        uint8_t host_id[HOST_ID_SIZE]; /* another on every host */
 };

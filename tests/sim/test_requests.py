@@ -584,6 +584,22 @@ class AttributesTest(SimTest):
             self.assertEqual((told[vf]["link_state"], told[vf]["trust"], told[vf]["vlan"]), ("enable", None, 100))
             self.assertEqual((host.attributes(vf)["trust"], host.attributes(vf)["link_state"]), (0, 1))
 
+    def test_derived_macs(self):
+        host = self.host([PF(ONE, netdev="enp1s0", mac="52:54:00:00:00:10"), PF(TWO, netdev="enp2s0", mac="52:54:00:00:00:20")],
+                         policy=policy(grant={"macs": "derived"}))
+        vm = host.vm(vm="web1", count=8)
+        macs = {d["address"]: d["attributes"]["mac"] for d in vm.lease["devices"]}
+        self.assertEqual(len(set(macs.values())), 8)
+        for vf, mac in macs.items():
+            self.assertEqual(int(mac[:2], 16) & 3, 2)  # one interface's, locally administered
+            self.assertEqual(host.attributes(vf)["mac"], mac)
+        self.refused("mac", host.vm().acquire, vm="web2", mac="02:00:00:00:00:01")
+        vm.kill()
+        host.wait_all_ready(8)
+        host.daemon.restart()
+        again = host.vm(vm="web3", count=8)
+        self.assertEqual({d["address"]: d["attributes"]["mac"] for d in again.lease["devices"]}, macs)
+
     def test_what_may_not_be_chosen(self):
         host = self.host([PF(ONE), nvme(DISK)], policy=policy(grant=self.GRANT))
         for reason, more in (("vlan", {"vlan": 300}), ("mac", {"mac": "02:00:00:00:00:01"}), ("rate", {"max_tx_mbps": 2000}),

@@ -309,6 +309,34 @@ static void looks_past_empty_pfs(void **state) {
         host_done(&h);
 }
 
+/* A derived MAC is the VF's own, unless somebody has it already, wherever it came from. */
+static void derives_macs(void **state) {
+        struct host h = new_host();
+        struct pf *pf = host_add_pf(&h, 1, 4, 4);
+        struct simple r = request_for("blue", "net", 2);
+
+        for (size_t i = 0; i < h.policy->n_tenants; i++)
+                for (size_t k = 0; k < h.policy->tenants[i].n_grants; k++)
+                        h.policy->tenants[i].grants[k].macs_derived = true;
+        struct answer x = ask(&h, &r), again = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        for (unsigned i = 0; i < 2; i++) {
+                const struct vf_attributes *a = &x.a.vfs[i].attributes;
+
+                assert_true(a->set & ATTR_MAC && mac_is_unicast(a->mac));
+                assert_int_equal(mac_to_number(a->mac), mac_to_number(again.a.vfs[i].attributes.mac));
+        }
+        struct leased_vf *taken = host_add_lease(&h, "red", "net", "vm", pf, 3, 1)->vfs;
+        taken->attributes = (struct vf_attributes){ .set = ATTR_MAC, .mac = x.a.vfs[0].attributes.mac };
+        again = ask(&h, &r);
+        assert_int_equal(again.r, REASON_NONE);
+        assert_int_not_equal(mac_to_number(again.a.vfs[0].attributes.mac),
+                             mac_to_number(taken->attributes.mac));
+        assert_int_equal(mac_to_number(again.a.vfs[1].attributes.mac),
+                         mac_to_number(x.a.vfs[1].attributes.mac));
+        host_done(&h);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(refuses_in_order),
@@ -322,6 +350,7 @@ int main(void) {
                 cmocka_unit_test(spreads),
                 cmocka_unit_test(spreads_over_many_pfs),
                 cmocka_unit_test(looks_past_empty_pfs),
+                cmocka_unit_test(derives_macs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

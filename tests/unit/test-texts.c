@@ -32,7 +32,7 @@ static const char policy_text[] =
                 "   \"disk\": { \"quota\": 1 }, \"card\": { \"quota\": 1 } } },"
                 " \"blue\": { \"users\": [ 2001 ], \"pools\": { \"numa\": { \"quota\": 40, \"trust\": true,"
                 "   \"spoof_check\": false }, \"pair\": { \"quota\": 1, \"trust\": true, \"rss_query\": true,"
-                "   \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } } } }";
+                "   \"macs\": \"derived\", \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } } } }";
 
 /* Two PFs for net, one for numa, two for pair; red has some VFs, db1 is promised one. */
 static struct host new_host(struct lease *promise) {
