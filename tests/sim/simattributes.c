@@ -9,7 +9,9 @@
 #include "sriov/netvf-apply.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 struct driver {
         const struct sim *sim;
@@ -53,9 +55,28 @@ static void put(const struct driver *d, unsigned index, const struct vf_attribut
                    0644);
 }
 
+/* Between one message to the kernel and the next: sim/die_at_message counts down to the daemon's death. The
+ * worker ends with it if sim/worker_dies is there, else it goes on, as one does that systemd started. */
+static void between_messages(const struct sim *s) {
+        uint64_t n = tree_number(s, "sim/die_at_message", 0);
+
+        if (n == 0)
+                return;
+        if (n > 1) {
+                tree_write(s, "sim/die_at_message", pathf("%llu\n", (unsigned long long) n - 1), 0666);
+                return;
+        }
+        unlinkat(s->root, "sim/die_at_message", 0);
+        if (s->daemon > 1 && getppid() == s->daemon)
+                kill(s->daemon, SIGKILL);
+        if (tree_exists(s, "sim/worker_dies"))
+                _exit(1);
+}
+
 static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
         const struct driver *d = userdata;
 
+        between_messages(d->sim);
         for (unsigned i = 0; i < n && i < d->num_vfs; i++)
                 ret[i] = get(d, i);
         return 0;
@@ -64,6 +85,7 @@ static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
 static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
         const struct driver *d = userdata;
 
+        between_messages(d->sim);
         FOREACH_ARRAY(c, changes, n) {
                 struct vf_attributes now = get(d, c->index), one = c->attributes;
 

@@ -6,6 +6,8 @@ import os
 import harness
 from harness import PF, SimTest, wait_for
 
+ONE = "0000:01:00.0"
+
 
 class RestartTest(SimTest):
     def test_fences_survive_and_cost_nothing(self):
@@ -135,9 +137,7 @@ class RestartTest(SimTest):
         self.assertEqual([len(fds) for fds in host.daemon.systemd.stored().values()], [1] * 4)
 
 
-class CrashTest(SimTest):
-    """The daemon is killed at one worker operation; it is started again, and everything must come right."""
-
+class CrashBase(SimTest):
     def crash(self, host, trigger):
         """Runs trigger() until the daemon dies of the armed fault, then starts it again."""
         trigger()
@@ -146,6 +146,10 @@ class CrashTest(SimTest):
         host.admin_link = None
         host.faults()
         host.daemon.start()
+
+
+class CrashTest(CrashBase):
+    """The daemon is killed at one worker operation; it is started again, and everything must come right."""
 
     def at_start(self, op, die, kernel="both"):
         host = self.host(kernel=kernel, start=False)
@@ -180,6 +184,56 @@ class CrashTest(SimTest):
         for vf in vm.vfs:
             self.assertGreaterEqual(host.resets(vf), 1)
         self.assertEqual(host.vm(vm="web2", count=4).do("read")["found"], [""] * 4)
+
+
+class MessageTest(CrashBase):
+    """The daemon is killed between every two netlink messages of a change set; its worker goes on, or dies with it."""
+
+    def policy(self):
+        p = harness.default_policy()
+        p["tenants"]["red"]["pools"]["net"].update(vlans=[100], macs="02:52:44:00:00:00/32", trust=True)
+        return p
+
+    def each(self, action, messages):
+        for n in range(1, messages + 1):
+            for alone in (False, True):
+                with self.subTest(message=n, worker_dies=not alone):
+                    action(n, alone)
+
+    def arm(self, host, n, alone):
+        with open(host.tree.path("sim/die_at_message"), "w") as f:
+            f.write(f"{n}\n")
+        os.chmod(host.tree.path("sim/die_at_message"), 0o666)
+        if not alone:
+            with open(host.tree.path("sim/worker_dies"), "w"):
+                pass
+
+    def over(self, host):
+        wait_for(lambda: not os.path.exists(host.tree.path("sim/die_at_message")))
+        host.wait_all_ready(4)
+        self.assertEqual(host.leases(), {})
+        self.assertEqual({(a["mac"], a["vlan"], a["trust"]) for a in map(host.attributes, host.tree.pfs[ONE].vfs)},
+                         {("00:00:00:00:00:00", 0, 0)})
+        host.check_invariants()
+
+    def test_hand_over(self):
+        def action(n, alone):
+            host = self.host([PF(ONE, netdev="enp1s0")], policy=self.policy())
+            vm = host.vm().greet()
+            self.arm(host, n, alone)
+            self.crash(host, lambda: vm.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "a", "count": 2}))
+            vm.process.kill()
+            self.over(host)
+        self.each(action, 3)  # a look, the message, a look back
+
+    def test_reclaim(self):
+        def action(n, alone):
+            host = self.host([PF(ONE, netdev="enp1s0")], policy=self.policy())
+            vm = host.vm(vm="web1", count=2)
+            self.arm(host, n, alone)
+            self.crash(host, vm.kill)
+            self.over(host)
+        self.each(action, 3)
 
 
 def add_crash_tests():
