@@ -9,6 +9,7 @@
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/reservation.h"
+#include "daemon/stats.h"
 #include "daemon/to-json.h"
 #include "daemon/told.h"
 #include "daemon/waiting.h"
@@ -101,6 +102,7 @@ static void acquisition_end(struct acquisition *a) {
                 bool fd = l->lease.hand_off == HAND_OFF_FD;
 
                 vf_enter(s->vf, VF_EVENT_HANDED, REASON_NONE);
+                stats_lease_begins(s->vf);
                 json_array_append_new(devices, device_json(&s->vf->vf, fd ? (int) n_fds : -1));
                 if (fd) {
                         fds[n_fds++] = TAKE_FD(s->device);

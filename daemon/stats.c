@@ -7,6 +7,7 @@
 #include "sriov/netvf-stats.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The kernel answers one after another (the lock of all network interfaces), and while somebody holds that,
  * leases need the other workers. */
@@ -100,6 +101,37 @@ static void take(struct pf_stats *s, const struct worker_reply *reply, int fd) {
         s->told = r < 0;
 }
 
+/* Drivers may go on counting from one owner of a VF to the next, who is not to see what the last one sent. */
+static void note_leases(struct pf_stats *s) {
+        const struct pf *pf = inventory_find_pf(&s->manager->inventory, s->pf);
+
+        for (size_t i = 0; pf && i < s->n; i++) {
+                uint32_t index = s->list[i].index;
+                struct managed_vf *v = index < pf->n_vfs && pf->vfs[index]->index == index
+                                                       ? managed_vf(pf->vfs[index])
+                                                       : NULL;
+
+                if (!v || strcmp(v->counted_lease, v->vf.lease) == 0)
+                        continue;
+                memcpy(v->counted_lease, v->vf.lease, sizeof(v->counted_lease));
+                v->counted = s->list[i].counters;
+        }
+}
+
+/* Since its lease began; all there is of a VF without one. A counter that fell was set back by the driver. */
+static struct vf_counters of_lease(const struct managed_vf *v, const struct vf_counters *all) {
+        struct vf_counters r = *all;
+
+        if (!v->vf.lease[0])
+                return r;
+        if (strcmp(v->counted_lease, v->vf.lease) != 0) /* what was read is older than the lease */
+                return (struct vf_counters){ 0 };
+        for (unsigned i = 0; i < _COUNTER_MAX; i++)
+                if (r.value[i] >= v->counted.value[i])
+                        r.value[i] -= v->counted.value[i];
+        return r;
+}
+
 static void on_statistics(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct pf_stats *s = userdata;
 
@@ -112,6 +144,7 @@ static void on_statistics(const struct worker_reply *reply, int fds[WORKER_FDS_M
         else {
                 s->looked = now_usec(s->manager);
                 take(s, reply, fds[0]);
+                note_leases(s);
         }
         s->stale = false;
         for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
@@ -179,9 +212,16 @@ enum stats_known stats_of_vf(const struct managed_vf *v, uint64_t since, struct 
                 return STATS_UNKNOWN;
         if (s->counts_nothing)
                 return STATS_UNSUPPORTED;
-        *ret = found->counters;
+        *ret = of_lease(v, &found->counters);
         *ret_usec = s->read;
         return STATS_KNOWN;
+}
+
+void stats_lease_begins(struct managed_vf *v) {
+        const struct pf *pf = v->vf.pf;
+
+        if (stats_has_interface(pf) && net_driver_has_statistics(pf->driver))
+                (void) stats_ready(v->manager, pf, now_usec(v->manager));
 }
 
 void stats_forget(struct manager *m, struct address pf) {

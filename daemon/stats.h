@@ -21,7 +21,11 @@ bool stats_has_interface(const struct pf *pf);
  * in vain. If not, it is being read as soon as may be, and stats_calls_look() will be called. */
 bool stats_ready(struct manager *m, const struct pf *pf, uint64_t since);
 
-/* What was read since then of a VF, and when. */
+/* A lease has it now: what is counted from now on is the lease's. Asks for a look. */
+void stats_lease_begins(struct managed_vf *v);
+
+/* What was read since then of a VF, and when; of a leased one, what was counted since its lease was looked at
+ * first. */
 enum stats_known stats_of_vf(const struct managed_vf *v, uint64_t since, struct vf_counters *ret,
                              uint64_t *ret_usec);
 

@@ -2,6 +2,7 @@
 #pragma once
 /* One VF as the daemon keeps it, and the one function that changes its state. */
 
+#include "common/stats.h"
 #include "daemon/manager.h"
 #include "iommu/verdict.h"
 #include "policy/fault-rule.h"
@@ -46,6 +47,8 @@ struct managed_vf {
         struct vf_attributes baseline; /* see baseline.h */
         struct vf_attributes rested; /* what it had when it was restored last; .set = 0: not by this daemon */
         bool baseline_known;
+        struct vf_counters counted; /* when lease counted_lease was looked at first, see stats.h */
+        char counted_lease[sizeof(((struct vf *) 0)->lease)];
         uint32_t drift; /* ATTR_…: what somebody else changed */
         unsigned n_restores;
         uint64_t restores_since; /* usec, monotonic */

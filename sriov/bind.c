@@ -83,13 +83,16 @@ int bind_unbind(int root_fd, struct address vf, const char **step) {
                 return r;
         *step = "unbinding the driver";
         r = root_write(root_fd, ADDRESS_STR(vf), "sys/bus/pci/drivers/%s/unbind", driver);
-        /* -ENODEV: it is not bound to that driver any more; the link says what is true */
-        if (r < 0 && r != -ENODEV)
+        /* -ENODEV: it is not bound to that driver any more; the link says what is true. -ENOENT: so it is
+         * while a driver is being loaded, which looks at every device before its files are there, though
+         * autoprobe keeps it off (drivers/base/bus.c:bus_add_driver) */
+        bool loading = r == -ENOENT;
+        if (r < 0 && r != -ENODEV && !loading)
                 return r;
         r = read_driver(root_fd, vf, driver);
         if (r < 0)
                 return r;
-        return driver[0] ? -EBUSY : 0;
+        return !driver[0] ? 0 : loading ? -EAGAIN : -EBUSY;
 }
 
 /* drivers_probe reports success even if the probe failed (drivers/base/bus.c:drivers_probe_store). */

@@ -6,6 +6,7 @@ Runs in the virtual host (tests/lab/run --bare or with systemd), as root: worker
 """
 
 import array
+import errno
 import fcntl
 import glob
 import os
@@ -147,8 +148,13 @@ class Smoke(unittest.TestCase):
         cls.vfs = [os.path.basename(os.readlink(f"{SYS}/{pf}/virtfn{i}"))
                    for pf in (cls.pf, pfs("nvme")[0]) for i in range(4)]
         for vf in cls.vfs:
+            deadline = time.monotonic() + 20
+            while driver(vf) and time.monotonic() < deadline:
+                time.sleep(0.05)
             assert driver(vf) == ""
             r = cls.w.ask("BIND", vf, text="vfio-pci")
+            while r.error == -errno.EAGAIN and time.monotonic() < deadline:  # the host's driver is being loaded just now
+                r = cls.w.ask("BIND", vf, text="vfio-pci")
             assert r.error == 0, r
         assert all(driver(vf) == "vfio-pci" for vf in cls.vfs)
 

@@ -88,6 +88,27 @@ class WhatIsCountedTest(StatsTest):
         self.assertEqual((s["lease"], s["tenant"], s["vm"]), (vm.lease["id"], "red", "web1"))
 
 
+    def test_what_the_last_owner_sent_is_not_told_to_the_next(self):
+        """Drivers may count on from one lease to the next."""
+        host = self.nics()
+        red = host.vm(vm="web1")
+        vf = red.vfs[0]
+        index = host.tree.pfs[ONE].vfs.index(vf)
+        seen = lambda: list(self.statistics(host)[vf]["counters"].values())
+        wait_for(lambda: seen() == [0] * 8)
+        host.count(ONE, {index: counters(7)})
+        wait_for(lambda: seen() == counters(7))
+        red.kill()
+        host.wait_all_ready()
+        blue = host.vm(vm="web2")
+        self.assertEqual(blue.vfs, [vf])
+        self.assertEqual(seen(), [0] * 8)
+        host.count(ONE, {index: [n + 5 for n in counters(7)]})
+        wait_for(lambda: seen() == [5] * 8)
+        host.count(ONE, {index: [3] * 8})  # set back by the driver
+        wait_for(lambda: seen() == [3] * 8)
+
+
 class WhoMaySeeTest(StatsTest):
     @needs_users
     def test_tenants_see_their_own(self):
