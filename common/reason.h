@@ -48,7 +48,7 @@
         X(NO_SUCH_RESERVATION, "no-such-reservation", "this VM has no reservation",                          \
           "see 'vfctl list reservations'")                                                                   \
         X(ATTRIBUTES, "attributes-failed", "the MAC, VLAN or rates of the VF could not be set",              \
-          "see the journal, then 'vfctl clear ADDRESS'")                                                     \
+          "see the journal; if the VF is quarantined, then 'vfctl clear ADDRESS'")                           \
         X(ATTRIBUTE_UNSUPPORTED, "attribute-unsupported",                                                    \
           "the driver of the PF cannot set an attribute that the policy wants",                              \
           "take it out of the policy, or use PFs with another driver")                                       \

@@ -188,6 +188,13 @@ static void look_at(struct managed_pf *p) {
                 look_free(look);
 }
 
+static bool is_looked_at(const struct managed_pf *p) {
+        for (const struct drift_look *l = p->manager->drift_looks; l; l = l->next)
+                if (address_equal(l->pf, p->pf.address))
+                        return true;
+        return false;
+}
+
 static int on_look(sd_event_source *s, uint64_t usec, void *userdata) {
         struct manager *m = userdata;
         bool later = false;
@@ -197,7 +204,7 @@ static int on_look(sd_event_source *s, uint64_t usec, void *userdata) {
 
                 if (!p->drift_due)
                         continue;
-                if (p->telling) { /* looked at when that is done */
+                if (p->telling || is_looked_at(p)) { /* looked at when that is done */
                         later = true;
                         continue;
                 }
