@@ -52,6 +52,24 @@
         X(ATTRIBUTE_UNSUPPORTED, "attribute-unsupported",                                                    \
           "the driver of the PF cannot set an attribute that the policy wants",                              \
           "take it out of the policy, or use PFs with another driver")                                       \
+        X(ESWITCH, "eswitch",                                                                                \
+          "the switch of the PF is not in the mode that the policy wants, and cannot be set",                \
+          "take \"eswitch\" out of the policy, or use PFs with another driver; see the journal")             \
+        X(NVME_RESOURCES, "nvme-resources",                                                                  \
+          "the NVMe controller has too few queues or interrupts left for this VF",                           \
+          "ask for fewer in the policy; 'vfctl show ADDRESS' of the PF says who has them")                   \
+        X(NVME_FAILED, "nvme-failed", "the NVMe controller refused or failed a command for this VF",         \
+          "see the journal for the status of the command, then 'vfctl clear ADDRESS'")                       \
+        X(NAMESPACE, "namespace", "the VF could not be given its namespace, or freed from its last one",     \
+          "see the journal and 'vfctl show ADDRESS' of the PF, then 'vfctl clear ADDRESS'")                  \
+        X(NAMESPACES_USED_UP, "namespaces-used-up",                                                          \
+          "no namespace, or no space for one, is left for this lease",                                       \
+          "release a lease, or ask the administrator for more namespaces")                                   \
+        X(ERASE_FAILED, "erase-failed", "the data of the last owner could not be made unreadable",           \
+          "see the journal; erase the namespace by hand, then 'vfctl clear ADDRESS'")                        \
+        X(HOST_DISK, "host-disk",                                                                            \
+          "the host uses a disk of this PF, and the policy does not allow VFs of it",                        \
+          "choose another PF, free its disks, or say \"host_disk\": \"allow\" in the policy")                \
         X(TWO_POOLS, "two-pools", "two pools of the policy name just this function, so neither has it",      \
           "take it out of one of them")                                                                      \
         X(IDENTIFYING, "identifying", "its serial number and MAC are not read yet", "wait a moment")         \

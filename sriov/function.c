@@ -25,6 +25,7 @@
 struct search {
         int root_fd;
         char below[ADDRESS_STR_MAX + 2]; /* "/0000:01:00.0/" */
+        uint32_t nsid;                   /* only that namespace; 0: all block devices */
         char subsystem[260];             /* "/nvme-subsys0/", "" if it is no NVMe controller */
         char (*defaults)[IFNAME_MAX];    /* interfaces with a default route, as /proc has them */
         size_t n_defaults;
@@ -178,9 +179,21 @@ static int check_claim(struct search *s, const char *name, const char *node) {
         return fd >= 0 || fd == -ENOMEDIUM || fd == -ENXIO ? 0 : fd;
 }
 
+/* A partition's is its disk's. One that does not say is looked at. */
+static bool is_other_namespace(const struct search *s, const char *name) {
+        uint64_t nsid;
+
+        if (s->nsid == 0 || (root_read_u64(s->root_fd, &nsid, "sys/class/block/%s/nsid", name) < 0 &&
+                             root_read_u64(s->root_fd, &nsid, "sys/class/block/%s/../nsid", name) < 0))
+                return false;
+        return nsid != s->nsid;
+}
+
 static int check_block(struct search *s, const char *name) {
         char number[32], node[DRIVER_MAX + 8];
 
+        if (is_other_namespace(s, name))
+                return 0;
         int r = check_holders(s, name);
         if (r != 0)
                 return r;
@@ -323,6 +336,15 @@ static int check_class(struct search *s, const char *class,
                         r = check(s, e->d_name);
         }
         return r;
+}
+
+int function_disk_in_use(int root_fd, struct address a, uint32_t nsid, char *why, size_t size) {
+        struct search s = { .root_fd = root_fd, .nsid = nsid, .why = why, .size = size };
+
+        why[0] = '\0';
+        snprintf(s.below, sizeof(s.below), "/%s/", ADDRESS_STR(a));
+        int r = find_subsystem(&s);
+        return r == 0 ? check_class(&s, "block", check_block) : r;
 }
 
 int function_in_use(int root_fd, struct address a, char *why, size_t size) {
