@@ -90,6 +90,10 @@ uint32_t net_driver_refuses(const char *driver, const struct vf_attributes *a) {
         return refused;
 }
 
+uint32_t net_port_refuses(const struct vf_attributes *a) {
+        return a->set & ~attributes_harmless(a) & ~NET_PORT_ATTRIBUTES;
+}
+
 bool net_driver_is_known(const char *driver) {
         return find(driver) != NULL;
 }

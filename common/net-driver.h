@@ -9,6 +9,13 @@
  * Only what it refuses on every card: what depends on card, firmware or link is found out by trying. */
 uint32_t net_driver_refuses(const char *driver, const struct vf_attributes *a);
 
+/* What a VF's port of a switch can be told (devlink). VLAN, spoof check, trust, link state and RSS query are
+ * the switch's. */
+#define NET_PORT_ATTRIBUTES (ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX)
+
+/* Those of a->set that no port can be told. */
+uint32_t net_port_refuses(const struct vf_attributes *a);
+
 /* Its PFs have network interfaces. */
 bool net_driver_is_known(const char *driver);
 

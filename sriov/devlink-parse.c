@@ -6,6 +6,7 @@
 #include "sriov/devlink.h"
 
 #include <errno.h>
+#include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <netlink/attr.h>
 #include <string.h>
@@ -146,4 +147,37 @@ void devlink_parse_detail(const void *attributes, size_t size, struct devlink_de
         for (size_t i = 0; i < n; i++)
                 ret->text[i] = (char) (s[i] >= 0x20 && s[i] < 0x7f ? s[i] : '?');
         ret->text[n] = '\0';
+}
+
+static bool copy_text(struct nlattr *a, char *ret, size_t size) {
+        if (!a || nla_len(a) < 2 || (size_t) nla_len(a) > size)
+                return false;
+        memcpy(ret, nla_data(a), (size_t) nla_len(a));
+        return strnlen(ret, size) == (size_t) nla_len(a) - 1;
+}
+
+static bool is_of_switch(uint8_t command) {
+        static const uint8_t commands[] = {
+                DEVLINK_CMD_NEW,      DEVLINK_CMD_DEL,      DEVLINK_CMD_PORT_NEW,
+                DEVLINK_CMD_PORT_DEL, DEVLINK_CMD_RATE_NEW, DEVLINK_CMD_RATE_DEL
+        };
+
+        return memchr(commands, command, sizeof(commands)) != NULL;
+}
+
+int devlink_parse_news(const void *message, size_t size, struct devlink_handle *ret) {
+        const struct genlmsghdr *g = message;
+        const char *attributes = (const char *) message + GENL_HDRLEN;
+        struct devlink_handle h = { 0 };
+
+        if (size < GENL_HDRLEN)
+                return -EBADMSG;
+        if (!is_of_switch(g->cmd))
+                return -ENOENT;
+        if (!copy_text(find(attributes, size - GENL_HDRLEN, DEVLINK_ATTR_BUS_NAME), h.bus, sizeof(h.bus)) ||
+            !copy_text(find(attributes, size - GENL_HDRLEN, DEVLINK_ATTR_DEV_NAME), h.device,
+                       sizeof(h.device)))
+                return -EBADMSG;
+        *ret = h;
+        return 0;
 }

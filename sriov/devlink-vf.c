@@ -4,144 +4,184 @@
 #include "sriov/devlink-uapi.h"
 
 #include <errno.h>
-#include <sys/random.h>
+#include <stdlib.h>
+#include <time.h>
 
-#define RATES (ATTR_MIN_TX | ATTR_MAX_TX)
+#define RATES      (ATTR_MIN_TX | ATTR_MAX_TX)
+#define PAUSE_NSEC 50000000L
+#define PAUSES_MAX 60U /* 3 s for the whole change set */
 
-int devlink_vf_find(const struct devlink_handle *h, unsigned index, struct devlink_vf *ret) {
-        _cleanup_free_ struct devlink_port *list = NULL;
-        struct devlink_vf v = { .handle = *h };
-        const uint32_t known = PORT_HAS_FLAVOUR | PORT_HAS_VF;
-        bool found = false;
-        size_t n = 0;
-        int r = devlink_ports(h, &list, &n, &v.detail);
+/* The VFs of one change set. */
+struct ports {
+        const struct devlink_handle *handle;
+        const struct vf_change *changes; /* only these are looked at */
+        size_t n_changes;
+        uint16_t pf;
+        unsigned pauses;
+        struct devlink_port *list; /* of the last look */
+        size_t n;
+        struct devlink_detail *detail;
+};
 
-        FOREACH_ARRAY(p, list, n) {
+int devlink_vf_find(const struct devlink_port *ports, size_t n, uint16_t pf, uint32_t vf,
+                    const struct devlink_port **ret) {
+        const uint32_t known = PORT_HAS_FLAVOUR | PORT_HAS_PF | PORT_HAS_VF;
+        const struct devlink_port *found = NULL;
+
+        FOREACH_ARRAY(p, ports, n) {
                 if ((p->set & known) != known || p->flavour != DEVLINK_PORT_FLAVOUR_PCI_VF || p->external ||
-                    p->vf != index)
+                    p->pf != pf || p->vf != vf)
                         continue;
                 if (found)
                         return -EEXIST;
-                v.port = p->index;
-                found = true;
+                found = p;
         }
-        *ret = v;
-        return r < 0 ? r : found ? 0 : -ENODEV;
+        *ret = found;
+        return found ? 0 : -ENODEV;
 }
 
-static int set_mac(struct devlink_vf *v, struct mac mac) {
-        struct devlink_function f = { .set = FUNCTION_HW_ADDR, .hw_addr = mac };
+/* A port without a rate object has none to be limited by: -ENODEV, as the port itself is there. */
+static int read_rate(const struct ports *s, uint32_t port, struct devlink_rate *ret) {
+        int r = devlink_rate_get(s->handle, port, ret, s->detail);
 
-        return devlink_function_set(&v->handle, v->port, &f, &v->detail);
-}
-
-static int change_rates(struct devlink_vf *v, const struct vf_attributes *want,
-                        const struct devlink_rate *before) {
-        struct devlink_rate rate = *before;
-
-        if (want->set & ATTR_MIN_TX)
-                rate.tx_share = want->min_tx_mbps * BYTES_PER_MBIT;
-        if (want->set & ATTR_MAX_TX)
-                rate.tx_max = want->max_tx_mbps * BYTES_PER_MBIT;
-        if (rate.tx_share == before->tx_share && rate.tx_max == before->tx_max)
-                return 0;
-        return devlink_rate_set(&v->handle, v->port, &rate, &v->detail);
-}
-
-/* Both can be told, before one of them is. */
-static int read_before(struct devlink_vf *v, uint32_t bits, struct devlink_port *port,
-                       struct devlink_rate *rate) {
-        int r = devlink_port_get(&v->handle, v->port, port, &v->detail);
-
-        if (r >= 0 && bits & ATTR_MAC && !(port->function.set & FUNCTION_HW_ADDR))
-                r = -EOPNOTSUPP;
-        if (r >= 0 && bits & RATES) {
-                r = devlink_rate_get(&v->handle, v->port, rate, &v->detail);
-                if (r == -ENODEV) /* the port is there: it has no rate object */
-                        r = -EOPNOTSUPP;
-        }
-        return r;
-}
-
-/* The rates first, since a MAC that was set may be seen by the VF's driver. A failure sets back what was. */
-static int apply(struct devlink_vf *v, const struct vf_attributes *want, const char **step) {
-        struct devlink_port port = { 0 };
-        struct devlink_rate rate = { 0 };
-        struct devlink_detail detail;
-        bool same_mac;
-
-        *step = "reading the port of the VF";
-        int r = read_before(v, want->set, &port, &rate);
-        if (r < 0)
+        if (r != -ENODEV && r != -EOPNOTSUPP)
                 return r;
-        if (want->set & RATES) {
-                *step = "setting the rates of the port";
-                r = change_rates(v, want, &rate);
-        }
-        same_mac = mac_to_number(want->mac) == mac_to_number(port.function.hw_addr);
-        if (r >= 0 && want->set & ATTR_MAC && !same_mac) {
-                *step = "setting the MAC of the port";
-                r = set_mac(v, want->mac);
-                if (r < 0) { /* it may have come out as another */
-                        detail = v->detail;
-                        (void) set_mac(v, port.function.hw_addr);
-                        v->detail = detail;
-                }
-        }
-        if (r < 0 && want->set & RATES)
-                (void) devlink_rate_set(&v->handle, v->port, &rate, &(struct devlink_detail){ 0 });
-        return r;
+        *ret = (struct devlink_rate){ 0 };
+        return 0;
 }
 
-int devlink_vf_set(struct devlink_vf *v, const struct vf_attributes *want, enum reason *reason,
-                   const char **step) {
-        int r = -EOPNOTSUPP;
-
-        *step = "a port in switchdev mode takes MAC and rates only";
-        if (!(want->set & ~(ATTR_MAC | RATES)))
-                r = apply(v, want, step);
-        *reason = r >= 0 ? REASON_NONE : r == -EOPNOTSUPP ? REASON_ATTRIBUTE_UNSUPPORTED : REASON_ATTRIBUTES;
-        return r;
+/* Whole Mbit/s, upwards: what is left of a limit must not look like none. */
+static uint32_t to_mbps(uint64_t rate) {
+        return (uint32_t) MIN(rate / BYTES_PER_MBIT + (rate % BYTES_PER_MBIT > 0), (uint64_t) UINT32_MAX);
 }
 
-/* A driver that refuses to take a MAC away gets one that is nobody's, as in legacy mode. */
-static int restore_mac(struct devlink_vf *v, const struct devlink_port *port) {
-        struct mac mac = { 0 };
-
-        if (!(port->function.set & FUNCTION_HW_ADDR) || mac_to_number(port->function.hw_addr) == 0)
-                return 0;
-        int r = set_mac(v, mac);
-        if (r == -EOPNOTSUPP)
-                return 0; /* it cannot be set, so nobody has set it */
-        if (r != -EINVAL && r != -EADDRNOTAVAIL && r != -EIO)
-                return r;
-        if (getrandom(mac.byte, sizeof(mac.byte), 0) != sizeof(mac.byte))
-                return -EIO;
-        mac.byte[0] = (uint8_t) ((mac.byte[0] & 0xfc) | 0x02); /* unicast, locally administered */
-        return set_mac(v, mac);
-}
-
-int devlink_vf_baseline(struct devlink_vf *v, enum reason *reason, const char **step) {
-        const struct vf_attributes base = { .set = RATES };
-        struct devlink_port port = { 0 };
+static int read_one(const struct ports *s, const struct devlink_port *port, struct vf_attributes *ret) {
         struct devlink_rate rate;
+        int r = read_rate(s, port->index, &rate);
 
-        *reason = REASON_ATTRIBUTES;
-        *step = "reading the port of the VF";
-        int r = devlink_port_get(&v->handle, v->port, &port, &v->detail);
         if (r < 0)
                 return r;
-        *step = "taking the rates of the port away";
-        r = devlink_rate_get(&v->handle, v->port, &rate, &v->detail);
-        if (r >= 0)
-                r = change_rates(v, &base, &rate);
-        else if (r == -ENODEV || r == -EOPNOTSUPP)
-                r = 0; /* no rate object: nobody has set one */
+        ret->set = RATES;
+        ret->min_tx_mbps = to_mbps(rate.tx_share);
+        ret->max_tx_mbps = to_mbps(rate.tx_max);
+        if (port->function.set & FUNCTION_HW_ADDR) {
+                ret->set |= ATTR_MAC;
+                ret->mac = port->function.hw_addr;
+        }
+        return 0;
+}
+
+static int read_ports(void *userdata, struct vf_attributes *ret, size_t n) {
+        struct ports *s = userdata;
+        const struct devlink_port *port;
+
+        free(s->list);
+        s->list = NULL;
+        s->n = 0;
+        int r = devlink_ports(s->handle, &s->list, &s->n, s->detail);
+        for (size_t i = 0; r >= 0 && i < s->n_changes; i++) {
+                uint32_t index = s->changes[i].index;
+
+                if (index < n && devlink_vf_find(s->list, s->n, s->pf, index, &port) == 0)
+                        r = read_one(s, port, &ret[index]);
+        }
+        return MIN(r, 0);
+}
+
+static int send_rates(const struct ports *s, uint32_t port, const struct vf_attributes *a) {
+        struct devlink_rate rate;
+        int r = devlink_rate_get(s->handle, port, &rate, s->detail);
+
+        if (r < 0)
+                return r == -ENODEV ? -EOPNOTSUPP : r; /* no rate object */
+        if (a->set & ATTR_MIN_TX)
+                rate.tx_share = a->min_tx_mbps * BYTES_PER_MBIT;
+        if (a->set & ATTR_MAX_TX)
+                rate.tx_max = a->max_tx_mbps * BYTES_PER_MBIT;
+        return devlink_rate_set(s->handle, port, &rate, s->detail);
+}
+
+/* The rates first, since a MAC that was set may be seen by the VF's driver. */
+static int send_one(const struct ports *s, const struct vf_change *c) {
+        const struct vf_attributes *a = &c->attributes;
+        const struct devlink_function f = { .set = FUNCTION_HW_ADDR, .hw_addr = a->mac };
+        const struct devlink_port *port;
+        int r = devlink_vf_find(s->list, s->n, s->pf, c->index, &port);
+
         if (r < 0)
                 return r;
-        *step = "taking the MAC of the port away";
-        r = restore_mac(v, &port);
-        if (r >= 0)
-                *reason = REASON_NONE;
+        if (a->set & ~NET_PORT_ATTRIBUTES || (a->set & ATTR_MAC && !(port->function.set & FUNCTION_HW_ADDR)))
+                return -EOPNOTSUPP;
+        if (a->set & RATES)
+                r = send_rates(s, port->index, a);
+        if (r >= 0 && a->set & ATTR_MAC)
+                r = devlink_function_set(s->handle, port->index, &f, s->detail);
+        return r;
+}
+
+static int send_ports(void *userdata, const struct vf_change *changes, size_t n) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = send_one(userdata, &changes[i]);
+        return MIN(r, 0);
+}
+
+static bool pause_once(void *userdata) {
+        const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
+        struct ports *s = userdata;
+
+        if (s->pauses >= PAUSES_MAX)
+                return false;
+        s->pauses++;
+        nanosleep(&pause, NULL);
+        return true;
+}
+
+/* Takes out what no port can be told; returns what of it is missed. */
+static uint32_t take_out(struct vf_change *c) {
+        uint32_t out = c->attributes.set & ~NET_PORT_ATTRIBUTES, missed = 0;
+
+        if (c->mode == VF_CHANGE_SET)
+                missed = net_port_refuses(&c->attributes) & ~c->wish;
+        c->attributes.set &= ~out;
+        if (missed)
+                c->mode = VF_CHANGE_READ;
+        return missed;
+}
+
+/* A MAC that can be seen but not set was not set by anybody. */
+static void forgive_fixed_mac(struct vf_change *c) {
+        if (c->mode == VF_CHANGE_RESTORE && c->error == -EOPNOTSUPP && c->failed == ATTR_MAC)
+                c->error = 0, c->failed = 0;
+}
+
+int devlink_vf_apply_to(const struct netvf_kernel *kernel, struct vf_change *changes, size_t n,
+                        const char **step) {
+        _cleanup_free_ uint32_t *missed = calloc(n + 1, sizeof(*missed));
+
+        *step = "out of memory";
+        if (!missed)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                missed[i] = take_out(&changes[i]);
+        int r = netvf_apply_to(kernel, changes, n, step);
+        for (size_t i = 0; i < n; i++)
+                if (missed[i]) {
+                        changes[i].mode = VF_CHANGE_SET;
+                        changes[i].error = -EOPNOTSUPP;
+                        changes[i].failed = missed[i];
+                } else
+                        forgive_fixed_mac(&changes[i]);
+        return r;
+}
+
+int devlink_vf_apply(const struct devlink_handle *h, uint16_t pf, struct vf_change *changes, size_t n,
+                     struct devlink_detail *detail, const char **step) {
+        struct ports s = { .handle = h, .changes = changes, .n_changes = n, .pf = pf, .detail = detail };
+        const struct netvf_kernel kernel = { read_ports, send_ports, pause_once, &s };
+        int r = devlink_vf_apply_to(&kernel, changes, n, step);
+
+        free(s.list);
         return r;
 }

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* In switchdev mode: what a VF is told by the port that stands for it. MAC and rates; VLAN, spoof check,
- * trust and link state belong to whoever sets up the switch. For the worker only, as sriov/netvf.h. */
+/* In switchdev mode: what VFs are told by the ports that stand for them. MAC and rates; the rest belongs to
+ * whoever sets up the switch. For the worker only, as sriov/netvf.h. */
 
-#include "common/model.h"
+#include "common/net-driver.h"
 #include "sriov/devlink.h"
+#include "sriov/netvf-apply.h"
 
-struct devlink_vf {
-        struct devlink_handle handle;
-        uint32_t port;
-        struct devlink_detail detail; /* what the kernel said to the last call */
-};
+/* As netvf_apply(), of the VFs of PF number pf behind h. A change that wants more than a port can be told,
+ * and not as a wish, is -EOPNOTSUPP before its VF is touched; one whose VF has no port is -ENODEV. *detail:
+ * what the kernel said last. */
+int devlink_vf_apply(const struct devlink_handle *h, uint16_t pf, struct vf_change *changes, size_t n,
+                     struct devlink_detail *detail, const char **step);
 
-/* The port of VF N of the PF that the handle names. -ENODEV if there is none; -EEXIST if several say that
- * they are, as on a switch that serves more than one PF. */
-int devlink_vf_find(const struct devlink_handle *h, unsigned index, struct devlink_vf *ret);
+/* The same against any kernel whose VFs are ports. */
+int devlink_vf_apply_to(const struct netvf_kernel *kernel, struct vf_change *changes, size_t n,
+                        const char **step);
 
-/* As netvf_set(). What a port cannot be told is -EOPNOTSUPP before anything is touched. */
-int devlink_vf_set(struct devlink_vf *v, const struct vf_attributes *want, enum reason *reason,
-                   const char **step);
-
-/* As a VF that nobody used: no rates, no MAC of ours. What the driver does not have, nobody has set. */
-int devlink_vf_baseline(struct devlink_vf *v, enum reason *reason, const char **step);
+/* Pure: the port of VF vf of PF number pf on this host. -ENODEV if there is none; -EEXIST if several say that
+ * they are. */
+int devlink_vf_find(const struct devlink_port *ports, size_t n, uint16_t pf, uint32_t vf,
+                    const struct devlink_port **ret);

@@ -8,6 +8,7 @@
  * port. Every set is read back: -EIO if it is not as wanted. */
 
 #include "common/attributes.h"
+#include "common/eswitch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +27,6 @@ struct devlink_handle {
 struct devlink_detail {
         char text[DEVLINK_DETAIL_MAX];
 };
-
-enum eswitch_mode { ESWITCH_LEGACY, ESWITCH_SWITCHDEV, _ESWITCH_MODE_MAX };
 
 #define FUNCTION_HW_ADDR    0x01U
 #define FUNCTION_STATE      0x02U
@@ -64,6 +63,7 @@ struct devlink_rate {
         uint64_t tx_share, tx_max;
 };
 
+/* ESWITCH_LEGACY or ESWITCH_SWITCHDEV. */
 int devlink_eswitch_get(const struct devlink_handle *h, enum eswitch_mode *ret,
                         struct devlink_detail *detail);
 int devlink_eswitch_set(const struct devlink_handle *h, enum eswitch_mode mode,
@@ -92,6 +92,10 @@ int devlink_parse_port(const void *attributes, size_t size, const struct devlink
                        struct devlink_port *ret);
 int devlink_parse_rate(const void *attributes, size_t size, const struct devlink_handle *h, uint32_t port,
                        struct devlink_rate *ret);
+
+/* Pure, of a whole message that nobody asked for, from its struct genlmsghdr on: the device whose switch it
+ * says has changed. -ENOENT if it is news of something else (health, firmware, traps). */
+int devlink_parse_news(const void *message, size_t size, struct devlink_handle *ret);
 
 /* The kernel's text in the attributes that follow an error; "" if there is none. */
 void devlink_parse_detail(const void *attributes, size_t size, struct devlink_detail *ret);

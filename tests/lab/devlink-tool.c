@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sriov/devlink.h and sriov/representor.h for the lab:
  * devlink-tool BUS DEVICE mode [legacy|switchdev] | ports | rate PORT [SHARE MAX] | address PORT MAC |
- * representors NETDEV PF N | vf-set VF SHARE MAX [MAC] | vf-vlan VF ID | vf-baseline VF. Rates in Mbit/s.
- * What fails is "ERRNO: the kernel's text", and exit code 1. */
+ * watch MS COUNT (COUNT news at the most; "lost" if some were) | representors NETDEV PF N | vf-set VF SHARE
+ * MAX [MAC] | vf-vlan VF ID | vf-wish-vlan VF ID | vf-baseline VF. Rates in Mbit/s. What fails is "ERRNO: the
+ * kernel's text", and exit code 1. */
 
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
 #include "sriov/devlink-vf.h"
+#include "sriov/devlinkwatch.h"
 #include "sriov/representor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 
 static struct devlink_handle handle;
@@ -84,30 +87,53 @@ static int representors(const char *netdev, uint32_t pf, size_t n) {
         return r;
 }
 
+/* "ready", then after the time has passed what is there: nobody reads meanwhile, so that it can overflow. */
+static int watch(unsigned ms, uint64_t count) {
+        _cleanup_(devlinkwatch_freep) struct devlinkwatch *w = NULL;
+        struct devlink_handle h;
+        int r = devlinkwatch_new(&w);
+
+        if (r < 0)
+                return r;
+        puts("ready");
+        fflush(stdout);
+        poll(NULL, 0, (int) ms);
+        for (; count > 0 && (r = devlinkwatch_next(w, &h)) != 0; count--)
+                if (r == -ENOBUFS)
+                        puts("lost");
+                else if (r < 0)
+                        return r;
+                else
+                        printf("%s %s\n", h.bus, h.device);
+        return 0;
+}
+
 /* SHARE MAX [MAC], ID, or nothing. */
 static int vf(const char *verb, uint32_t index, int argc, char **argv) {
-        struct vf_attributes want = { 0 };
+        bool baseline = strcmp(verb, "vf-baseline") == 0;
+        struct vf_change c = { .index = index, .mode = baseline ? VF_CHANGE_RESTORE : VF_CHANGE_SET };
+        struct vf_attributes *a = &c.attributes;
         uint64_t share = 0, max = 0;
-        struct devlink_vf v;
-        enum reason reason;
-        const char *step;
-        int r = devlink_vf_find(&handle, index, &v);
+        const char *step = "";
 
-        if (r < 0 || (argc > 0 && parse_u64(argv[0], 10, &share) < 0) ||
-            (argc > 1 && parse_u64(argv[1], 10, &max) < 0) || (argc > 2 && mac_parse(argv[2], &want.mac) < 0))
-                return r < 0 ? r : -EINVAL;
-        want.min_tx_mbps = (uint32_t) share;
-        want.max_tx_mbps = (uint32_t) max;
-        want.vlan = (uint16_t) share;
-        want.set = argc > 2   ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
-                   : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
-                              : ATTR_VLAN | ATTR_MAX_TX;
-        r = strcmp(verb, "vf-baseline") == 0 ? devlink_vf_baseline(&v, &reason, &step)
-                                             : devlink_vf_set(&v, &want, &reason, &step);
-        detail = v.detail;
+        if ((argc > 0 && parse_u64(argv[0], 10, &share) < 0) ||
+            (argc > 1 && parse_u64(argv[1], 10, &max) < 0) || (argc > 2 && mac_parse(argv[2], &a->mac) < 0))
+                return -EINVAL;
+        a->min_tx_mbps = (uint32_t) share;
+        a->max_tx_mbps = (uint32_t) max;
+        a->vlan = (uint16_t) share;
+        a->set = baseline   ? ATTR_ALL
+                 : argc > 2 ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
+                 : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
+                            : ATTR_VLAN | ATTR_MAX_TX;
+        if (strcmp(verb, "vf-wish-vlan") == 0)
+                c.wish = ATTR_VLAN;
+        int r = devlink_vf_apply(&handle, 0, &c, 1, &detail, &step);
         if (r < 0)
                 fprintf(stderr, "%s: ", step);
-        return r;
+        else if (c.error < 0)
+                fprintf(stderr, "%s: ", ATTRIBUTES_STR(c.failed));
+        return r < 0 ? r : c.error;
 }
 
 int main(int argc, char **argv) {
@@ -126,6 +152,9 @@ int main(int argc, char **argv) {
                 r = rate((uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "address") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0)
                 r = address((uint32_t) a, argv[5]);
+        else if (strcmp(argv[3], "watch") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0 &&
+                 parse_u64(argv[5], 10, &b) >= 0)
+                r = watch((unsigned) a, b);
         else if (strncmp(argv[3], "vf-", 3) == 0 && argc > 4 && parse_u64(argv[4], 10, &a) >= 0)
                 r = vf(argv[3], (uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "representors") == 0 && argc == 7 && parse_u64(argv[5], 10, &a) >= 0 &&

@@ -7,6 +7,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -88,7 +89,7 @@ static void test_eswitch(void **state) {
 
                 nla_put_u16(m, DEVLINK_ATTR_ESWITCH_MODE, i);
                 assert_int_equal(devlink_parse_eswitch(data(m), size(m), &card, &mode), want[i]);
-                assert_true(want[i] < 0 || mode == i);
+                assert_true(want[i] < 0 || mode == (i == 0 ? ESWITCH_LEGACY : ESWITCH_SWITCHDEV));
                 nlmsg_free(m);
         }
         assert_int_equal(devlink_parse_eswitch(NULL, 0, &card, &mode), -EBADMSG);
@@ -152,10 +153,38 @@ static void test_damaged(void **state) {
         nlmsg_free(m);
 }
 
+static void test_news(void **state) {
+        static const struct genlmsghdr port_new = { .cmd = DEVLINK_CMD_PORT_NEW, .version = 1 };
+        static const struct genlmsghdr health = { .cmd = DEVLINK_CMD_HEALTH_REPORTER_RECOVER, .version = 1 };
+        _Alignas(8) char whole[512];
+        struct nl_msg *m = message();
+        struct devlink_handle h = { 0 };
+        size_t n = GENL_HDRLEN + size(m);
+
+        memcpy(whole, &port_new, sizeof(port_new));
+        memcpy(whole + GENL_HDRLEN, data(m), size(m));
+        assert_int_equal(devlink_parse_news(whole, n, &h), 0);
+        assert_string_equal(h.bus, card.bus);
+        assert_string_equal(h.device, card.device);
+        for (size_t cut = 0; cut + NLA_HDRLEN < n; cut++)
+                assert_int_equal(devlink_parse_news(whole, cut, &h), -EBADMSG);
+        memcpy(whole, &health, sizeof(health));
+        assert_int_equal(devlink_parse_news(whole, n, &h), -ENOENT);
+        nlmsg_free(m);
+
+        m = nlmsg_alloc_simple(16, 0); /* a name that is too long for us is none that we know */
+        nla_put_string(m, DEVLINK_ATTR_BUS_NAME, "a-bus-of-a-long-name");
+        nla_put_string(m, DEVLINK_ATTR_DEV_NAME, card.device);
+        memcpy(whole, &port_new, sizeof(port_new));
+        memcpy(whole + GENL_HDRLEN, data(m), size(m));
+        assert_int_equal(devlink_parse_news(whole, GENL_HDRLEN + size(m), &h), -EBADMSG);
+        nlmsg_free(m);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_port),   cmocka_unit_test(test_eswitch), cmocka_unit_test(test_rate),
-                cmocka_unit_test(test_detail), cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_port), cmocka_unit_test(test_news),   cmocka_unit_test(test_eswitch),
+                cmocka_unit_test(test_rate), cmocka_unit_test(test_detail), cmocka_unit_test(test_damaged),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

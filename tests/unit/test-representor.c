@@ -2,12 +2,14 @@
 /* sriov/representor: names of ports, and the interfaces that have them. */
 
 #include "common/macro.h"
+#include "sriov/eswitch.h"
 #include "sriov/representor.h"
 #include "tests/unit/faketree.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static void test_names(void **state) {
         static const struct {
@@ -87,8 +89,37 @@ static void test_find(void **state) {
         faketree_done(&t);
 }
 
+/* The switch is found by any interface of the PF, of which one may stand for a VF. */
+static void test_of_a_pf(void **state) {
+        const struct address pf = { 0, 6, 0, 1 };
+        struct faketree t;
+        char names[2][IFNAME_MAX];
+        const char *step;
+
+        faketree_init(&t);
+        memset(names, 'x', sizeof(names));
+        assert_int_equal(eswitch_representors(t.fd, pf, names, 2, &step), 0);
+        assert_string_equal(names[0], "");
+        assert_string_equal(names[1], "");
+        faketree_mkdir(&t, "sys/bus/pci/devices/0000:06:00.1/net/plain");
+        faketree_mkdir(&t, "sys/bus/pci/devices/0000:06:00.1/net/uplink");
+        faketree_mkdir(&t, "sys/class/net/plain");
+        assert_int_equal(eswitch_representors(t.fd, pf, names, 2, &step), 0);
+        interface(&t, "uplink", "0a0b\n", "p1\n");
+        interface(&t, "other", "0a0b\n", "pf0vf0\n");
+        interface(&t, "mine", "0a0b\n", "pf1vf1\n");
+        assert_int_equal(eswitch_representors(t.fd, pf, names, 2, &step), 0);
+        assert_string_equal(names[0], "");
+        assert_string_equal(names[1], "mine");
+        interface(&t, "thief", "0a0b\n", "pf1vf1\n");
+        assert_int_equal(eswitch_representors(t.fd, pf, names, 2, &step), 0); /* neither is believed */
+        assert_string_equal(names[1], "");
+        faketree_done(&t);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_find) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_find),
+                                            cmocka_unit_test(test_of_a_pf) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
