@@ -40,7 +40,7 @@ static char *pf_state(const struct pf_record *p) {
         return text;
 }
 
-static int add_pf(struct table *t, json_t *v) {
+static int add_pf_row(struct table *t, json_t *v, bool capacity) {
         struct pf_record p = { 0 };
         int r = record_pf(v, &p);
 
@@ -62,7 +62,30 @@ static int add_pf(struct table *t, json_t *v) {
         table_add_colour(t, p.stuck || none_if(p.reason) ? COLOUR_BAD : COLOUR_BUSY,
                          state[0] ? state + 1 : NULL);
         table_add(t, p.model);
+        if (capacity) {
+                table_add(t, p.capacity > 0 ? SIZE_STR(MAX(p.available, (int64_t) 0)) : NULL);
+                table_add(t, p.capacity > 0 ? SIZE_STR(p.capacity) : NULL);
+        }
         return 0;
+}
+
+static int add_pf(struct table *t, json_t *v) {
+        return add_pf_row(t, v, false);
+}
+
+static int add_pf_capacity(struct table *t, json_t *v) {
+        return add_pf_row(t, v, true);
+}
+
+/* Of NVMe controllers that tell. */
+static bool any_capacity(json_t *rows) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(rows, i, e)
+                if (json_integer_value(json_object_get(e, "capacity")) > 0)
+                        return true;
+        return false;
 }
 
 static int add_vf(struct table *t, json_t *v) {
@@ -227,8 +250,8 @@ static int add_tenant(struct table *t, json_t *v) {
         return 0;
 }
 
-static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV", "POOL",
-                                          ">VFS",    ">NUMA",  "STATE",  "MODEL" };
+static const char *const pf_headers[] = { "ADDRESS", "DRIVER", "NETDEV", "POOL",  ">VFS",
+                                          ">NUMA",   "STATE",  "MODEL",  ">FREE", ">CAPACITY" };
 static const char *const vf_headers[] = { "ADDRESS", "PF",     "POOL", ">GROUP", "ISOLATED",
                                           "STATE",   "TENANT", "VM",   "LEASE",  "REASON" };
 static const char *const lease_headers[] = { "LEASE", "TENANT", "POOL",  "VM",    "VFS",    "HAND-OFF",
@@ -240,7 +263,8 @@ static const char *const tenant_headers[] = { "TENANT", ">MEMLOCK", ">MAX-LEASE"
 
 #define HEADERS(h) h, ARRAY_SIZE(h)
 static const struct listing listings[] = {
-        { "pfs", "ListPFs", "No PFs.", HEADERS(pf_headers), add_pf },
+        { "pfs", "ListPFs", "No PFs.", HEADERS(pf_headers), add_pf_capacity, any_capacity },
+        { "pfs", "ListPFs", "No PFs.", pf_headers, ARRAY_SIZE(pf_headers) - 2, add_pf },
         { "vfs", "ListVFs", "No VFs.", HEADERS(vf_headers), add_vf },
         { "leases", "ListLeases", "No leases.", HEADERS(lease_headers), add_lease_expires, any_expires },
         { "leases", "ListLeases", "No leases.", lease_headers, ARRAY_SIZE(lease_headers) - 1, add_lease },

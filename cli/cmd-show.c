@@ -2,6 +2,7 @@
 /* vfctl show: all about one PF, VF or lease. */
 
 #include "cli/client.h"
+#include "cli/controller.h"
 #include "cli/device.h"
 #include "cli/evidence.h"
 #include "cli/options.h"
@@ -58,6 +59,18 @@ static json_t *find_part(json_t *all, const char *key, const char *address) {
         return NULL;
 }
 
+static void print_namespaces(json_t *list) {
+        json_t *e;
+        size_t i;
+
+        json_array_foreach(list, i, e) {
+                printf("%s%lld", i == 0 ? "  disks:     namespace " : ", ",
+                       (long long) json_integer_value(e));
+        }
+        if (json_array_size(list) > 0)
+                printf("\n");
+}
+
 static int print_vf(json_t *all, json_t *v) {
         struct vf_record f = { 0 };
 
@@ -89,6 +102,8 @@ static int print_vf(json_t *all, json_t *v) {
         if (r != 0)
                 return r;
         print_text("  PF:        %s, VF %lld\n", f.pf, (long long) f.index);
+        if (f.representor && f.representor[0])
+                print_text("  port:      %s of the PF's switch\n", f.representor);
         print_text("  pool:      %s\n", f.pool ? f.pool : "none");
         print_text("  driver:    %s\n", f.driver[0] ? f.driver : "none");
         if (f.group >= 0)
@@ -99,6 +114,10 @@ static int print_vf(json_t *all, json_t *v) {
                 printf("  IOMMU:     no group, isolation not shown\n");
         if (f.numa_node >= 0)
                 printf("  NUMA node: %lld\n", (long long) f.numa_node);
+        json_t *controller = find_part(all, "controllers", f.pf);
+        if (controller && (r = print_secondary(controller, f.address)) != 0)
+                return r;
+        print_namespaces(f.namespaces);
         json_t *s = find_part(all, "statistics", f.address);
         if (s && (r = print_statistics(s)) != 0)
                 return r;
@@ -134,6 +153,8 @@ static int print_pf(json_t *all, json_t *v) {
                 printf("  VFs:       none, the function itself is handed out\n");
         else
                 printf("  VFs:       %lld of %lld\n", (long long) p.num_vfs, (long long) p.total_vfs);
+        if (p.eswitch && (strcmp(p.eswitch, "legacy") == 0 || strcmp(p.eswitch, "switchdev") == 0))
+                print_text("  switch:    %s\n", p.eswitch);
         if (p.pending_vfs > 0)
                 printf("  pending:   %lld VFs, when the last lease of the PF ends\n",
                        (long long) p.pending_vfs);
@@ -144,7 +165,8 @@ static int print_pf(json_t *all, json_t *v) {
         print_reason(p.reason, NULL, NULL);
         if (p.numa_node >= 0)
                 printf("  NUMA node: %lld\n", (long long) p.numa_node);
-        return 0;
+        json_t *controller = find_part(all, "controllers", p.address);
+        return controller ? print_controller(controller) : 0;
 }
 
 static int print_lease_vfs(const struct lease_record *l) {
@@ -257,6 +279,23 @@ static int find_vfs(struct client *c, const char *filter, const char *value, jso
                                : client_error(c, error, reply);
 }
 
+/* The NVMe controller of a PF or of a VF's. Tenants are not told, older daemons and other devices have none.
+ */
+static int find_controller(struct client *c, const char *address, json_t *o) {
+        _cleanup_json_ json_t *reply = NULL;
+        _cleanup_free_ char *error = NULL;
+        json_t *parameters = new_object();
+
+        put_text(parameters, "address", address);
+        int r = client_try(c, "GetController", parameters, &reply, &error);
+        if (r != 0 || error)
+                return r;
+        json_t *list = json_pack("[O]", json_object_get(reply, "controller"));
+        if (!list || json_object_set_new(o, "controllers", list) < 0)
+                out_of_memory();
+        return 0;
+}
+
 /* What the verdict on a VF rests on. A VF that went away since has none. */
 static int find_evidence(struct client *c, const char *address, json_t *o) {
         _cleanup_json_ json_t *reply = NULL;
@@ -295,7 +334,8 @@ static int find_pf(struct client *c, const char *address, json_t *o) {
         json_t *one = json_pack("[O]", found);
         if (!one || json_object_set_new(o, "pfs", one) < 0)
                 out_of_memory();
-        return find_vfs(c, "pf", address, o);
+        r = find_controller(c, address, o);
+        return r != 0 ? r : find_vfs(c, "pf", address, o);
 }
 
 static int find_lease(struct client *c, const char *id, json_t *o) {
@@ -326,8 +366,10 @@ static int find_address(struct client *c, const char *address, json_t *o) {
 
         if (r != 0)
                 return r;
-        return json_array_size(json_object_get(o, "vfs")) == 0 ? find_pf(c, address, o)
-                                                               : find_evidence(c, address, o);
+        if (json_array_size(json_object_get(o, "vfs")) == 0)
+                return find_pf(c, address, o);
+        r = find_controller(c, address, o);
+        return r != 0 ? r : find_evidence(c, address, o);
 }
 
 static int print_all(json_t *o) {

@@ -78,7 +78,8 @@ int record_pf(json_t *v, struct pf_record *ret) {
         READ("PF", TEXT(address), TEXT(driver), TEXT(netdev), TEXT(vendor), TEXT(device), TEXT(class),
              TEXT(model), INT(numa_node), TEXT(slot), TEXT(serial), TEXT(mac), INT(link_mbps), INT(total_vfs),
              INT(num_vfs), OPTIONAL_TEXT(pool), BOOL(whole), BOOL(stuck), BOOL(drained), TEXT(drain_reason),
-             INT(pending_vfs), TEXT(reason));
+             INT(pending_vfs), OPTIONAL_INT(capacity), OPTIONAL_INT(available), OPTIONAL_TEXT(eswitch),
+             TEXT(reason));
 }
 
 int record_vf(json_t *v, struct vf_record *ret) {
@@ -86,7 +87,8 @@ int record_vf(json_t *v, struct vf_record *ret) {
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
              TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
              OPTIONAL_TEXT(reserved), ARRAY(holders), BOOL(condemned), INT(faults), OPTIONAL_TEXT(last_fault),
-             ARRAY(drift));
+             ARRAY(drift), OPTIONAL_TEXT(representor),
+             { "namespaces", JSON_KIND_ARRAY, false, &ret->namespaces });
 }
 
 int record_finding(json_t *v, struct finding_record *ret) {
@@ -202,6 +204,27 @@ int record_counters(json_t *v, struct counters_record *ret) {
         };
 
         return read_fields(v, "Counters", fields, ARRAY_SIZE(fields));
+}
+
+int record_controller(json_t *v, struct controller_record *ret) {
+        json_t *celsius = json_object_get(v, "celsius");
+
+        ret->celsius = json_is_integer(celsius) ? celsius : NULL;
+        READ("NvmeController", TEXT(model), TEXT(serial), TEXT(firmware), INT(controller), INT(spare),
+             INT(used), INT(media_errors), INT(capacity), INT(available));
+}
+
+int record_resources(json_t *v, struct resources_record *ret) {
+        READ("NvmeResources", INT(flexible), INT(assigned), INT(primary), INT(most));
+}
+
+int record_secondary(json_t *v, struct secondary_record *ret) {
+        READ("NvmeSecondary", OPTIONAL_TEXT(vf), INT(controller), INT(queues), INT(interrupts), BOOL(online));
+}
+
+int record_namespace(json_t *v, struct namespace_record *ret) {
+        READ("NvmeNamespace", OPTIONAL_TEXT(vf), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
+             OPTIONAL_TEXT(erase), INT(nsid), INT(size), INT(block_size), ARRAY(controllers));
 }
 
 int record_applied(json_t *v, struct applied_record *ret) {

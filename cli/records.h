@@ -30,17 +30,18 @@ struct status_record {
 };
 struct pf_record {
         const char *address, *driver, *netdev, *vendor, *device, *class, *model, *pool, *reason, *slot,
-                        *serial, *mac, *drain_reason;
-        int64_t numa_node, total_vfs, num_vfs, link_mbps, pending_vfs;
+                        *serial, *mac, *drain_reason, *eswitch;
+        int64_t numa_node, total_vfs, num_vfs, link_mbps, pending_vfs, capacity, available;
         bool whole, stuck, drained;
 };
 struct vf_record {
         const char *address, *pf, *pool, *state, *reason, *message, *hint, *driver, *group_type, *lease,
-                        *tenant, *vm, *reserved;
+                        *tenant, *vm, *reserved, *representor;
         int64_t index, group, numa_node;
         bool isolated, condemned;
         const char *verdict, *last_fault;
-        json_t *drift; /* names of attributes that somebody else changed */
+        json_t *namespaces; /* numbers of those that it was given; NULL of an older daemon */
+        json_t *drift;      /* names of attributes that somebody else changed */
         int64_t faults;
         json_t *holders;
 };
@@ -120,6 +121,24 @@ struct statistics_record {
 struct counters_record {
         int64_t value[_COUNTER_MAX];
 };
+struct controller_record {
+        const char *model, *serial, *firmware;
+        int64_t controller, spare, used, media_errors, capacity, available;
+        json_t *celsius; /* NULL unknown */
+};
+struct resources_record {
+        int64_t flexible, assigned, primary, most;
+};
+struct secondary_record {
+        const char *vf;
+        int64_t controller, queues, interrupts;
+        bool online;
+};
+struct namespace_record {
+        const char *vf, *tenant, *vm, *erase;
+        int64_t nsid, size, block_size;
+        json_t *controllers;
+};
 struct applied_record {
         json_t *step; /* NULL in the last reply */
         const char *error;
@@ -149,6 +168,10 @@ int record_device(json_t *v, struct device_record *ret);
 int record_event(json_t *v, struct event_record *ret);
 int record_statistics(json_t *v, struct statistics_record *ret);
 int record_counters(json_t *v, struct counters_record *ret);
+int record_controller(json_t *v, struct controller_record *ret);
+int record_resources(json_t *v, struct resources_record *ret);
+int record_secondary(json_t *v, struct secondary_record *ret);
+int record_namespace(json_t *v, struct namespace_record *ret);
 int record_applied(json_t *v, struct applied_record *ret);
 
 /* A member that must be an array, or an object. */

@@ -27,6 +27,8 @@ struct step_effect step_effect(const struct step_record *s) {
                 return (struct step_effect){ .change = CHANGE_REPLACE, .make = s->to, .destroy = s->from };
         if (k == STEP_DISABLE)
                 return (struct step_effect){ .change = CHANGE_DESTROY, .destroy = s->from };
+        if (k == STEP_ESWITCH && s->from > 0)
+                return (struct step_effect){ .change = CHANGE_DESTROY, .destroy = s->from };
         /* a host driver that loses its VF is a loss, but not of the VF: the mark says so */
         return (struct step_effect){ .change = CHANGE_ALTER, .alter = 1 };
 }

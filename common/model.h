@@ -8,6 +8,7 @@
 
 #include "common/address.h"
 #include "common/attributes.h"
+#include "common/eswitch.h"
 #include "common/limits.h"
 #include "common/reason.h"
 
@@ -86,19 +87,20 @@ struct pf;
 struct vf {
         /* facts */
         struct address address;
-        struct pf *pf;               /* its physical function, not owned */
-        unsigned index;              /* N of virtfnN */
-        char driver[DRIVER_MAX];     /* "" if unbound */
-        char override[DRIVER_MAX];   /* driver_override, "" if unset */
-        int group;                   /* IOMMU group, -1 if none */
-        unsigned group_devices;      /* members of that group, this VF included */
-        char group_type[16];         /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
-        bool noiommu;                /* the group is a vfio-noiommu group */
-        int cdev;                    /* X of vfio-dev/vfioX, -1 if none */
-        bool resettable;             /* reset_method names flr or a device specific method */
-        enum tristate direct_region; /* the group has a reserved region "direct" */
-        enum tristate msi_isolated;  /* as the last attempt to fence it showed */
-        struct path_hop hop;         /* its own; without HOP_READABLE: not collected yet, or unreadable */
+        struct pf *pf;                /* its physical function, not owned */
+        unsigned index;               /* N of virtfnN */
+        char driver[DRIVER_MAX];      /* "" if unbound */
+        char override[DRIVER_MAX];    /* driver_override, "" if unset */
+        int group;                    /* IOMMU group, -1 if none */
+        unsigned group_devices;       /* members of that group, this VF included */
+        char group_type[16];          /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
+        bool noiommu;                 /* the group is a vfio-noiommu group */
+        int cdev;                     /* X of vfio-dev/vfioX, -1 if none */
+        bool resettable;              /* reset_method names flr or a device specific method */
+        enum tristate direct_region;  /* the group has a reserved region "direct" */
+        enum tristate msi_isolated;   /* as the last attempt to fence it showed */
+        char representor[IFNAME_MAX]; /* the host's interface that stands for it, in switchdev mode; or "" */
+        struct path_hop hop;          /* its own; without HOP_READABLE: not collected yet, or unreadable */
 
         /* owned by the daemon */
         enum vf_state state;
@@ -124,7 +126,11 @@ struct pf {
         char dsn[24];            /* Device Serial Number capability, "00-1b-21-ff-ff-64-8c-12", "" if none */
         struct mac mac;          /* permanent address of netdev, zero if none */
         uint32_t link_mbps;      /* 0 unknown */
-        unsigned vf_total_msix;  /* sriov_vf_total_msix, 0: the driver cannot distribute vectors */
+        bool nvme_known;         /* the next three are valid */
+        uint32_t nvme_can;       /* NVME_… of common/nvme.h */
+        uint16_t nvme_host_queues, nvme_host_interrupts; /* flexible ones that its primary controller holds */
+        enum eswitch_mode eswitch;
+        unsigned vf_total_msix; /* sriov_vf_total_msix, 0: the driver cannot distribute vectors */
 
         unsigned total_vfs; /* sriov_totalvfs */
         unsigned num_vfs;   /* sriov_numvfs */
@@ -135,11 +141,13 @@ struct pf {
         size_t n_path;                           /* 0: not collected yet */
 
         /* owned by the daemon */
-        int pool;                /* index into policy->pools, -1 if no pool claims it */
-        bool stuck;              /* a worker hangs on it */
-        bool drained;            /* an administrator keeps new leases off it */
-        enum reason reason;      /* why its VFs are not as the policy wants, or none */
-        unsigned pending_vfs;    /* a VF count that was asked for while VFs were leased, 0 none */
+        int pool;             /* index into policy->pools, -1 if no pool claims it */
+        bool stuck;           /* a worker hangs on it */
+        bool drained;         /* an administrator keeps new leases off it */
+        enum reason reason;   /* why its VFs are not as the policy wants, or none */
+        bool needs_disks;     /* each of its VFs is leased with a disk of an NVMe controller, and there are */
+        unsigned free_disks;  /* so many */
+        unsigned pending_vfs; /* a VF count that was asked for while VFs were leased, 0 none */
         unsigned failed_num_vfs; /* a VF count that was tried and refused; not tried again by itself, 0 none
                                   */
 };

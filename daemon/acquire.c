@@ -8,6 +8,7 @@
 #include "daemon/baseline.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
+#include "daemon/nvme.h"
 #include "daemon/reservation.h"
 #include "daemon/stats.h"
 #include "daemon/to-json.h"
@@ -177,6 +178,30 @@ static bool step_hand(struct slot *s) {
         return submit(s, &op);
 }
 
+static void on_given(struct managed_vf *v, bool over, enum reason reason, int error, const char *detail,
+                     void *userdata) {
+        struct slot *s = userdata;
+        struct acquisition *a = s->acquisition;
+
+        if (over || reason != REASON_NONE)
+                acquisition_fail(a, reason, error, detail);
+        else if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                return;
+        one_done(a);
+        if (!over && v->vf.state == VF_RECLAIMING)
+                vf_advance(v);
+}
+
+/* The disks of an NVMe VF, then the VF itself. False: not even asked. */
+static bool step_give(struct slot *s) {
+        if (!nvme_is(s->vf->vf.pf))
+                return step_hand(s);
+        if (nvme_give(s->vf, &s->acquisition->lease->lease, on_given, s) >= 0)
+                return true;
+        acquisition_fail(s->acquisition, REASON_HANDOFF_FAILED, -ENOMEM, "out of memory");
+        return false;
+}
+
 /* The lease says what the VF has, not what was wished for. */
 static void forget_wishes(struct slot *s, const struct vf_attributes *now) {
         struct lease *l = &s->acquisition->lease->lease;
@@ -210,7 +235,7 @@ static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
                 const struct vf_attributes now = told_attributes(reply);
 
                 forget_wishes(s, &now);
-                if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_hand(s))
+                if (a->failed == REASON_NONE && v->vf.state == VF_LEASING && step_give(s))
                         return;
         }
         one_done(a);
@@ -226,7 +251,7 @@ static bool step_tell(struct slot *s) {
                                           .attributes = baseline_with(s->vf, &s->attributes) };
 
         if (change.attributes.set == 0)
-                return step_hand(s);
+                return step_give(s);
         if (told_submit(s->vf, &change, on_told, s) >= 0)
                 return true;
         acquisition_fail(s->acquisition, REASON_ATTRIBUTES, -ENOMEM, "out of memory");

@@ -16,6 +16,7 @@
 #include "sriov/linkwatch.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LOOK_USEC     300000ULL /* changes come in floods, our own among them */
 #define RESTORES_MAX  5U /* of one VF within RESTORES_USEC: then somebody insists, and it is only shown */
@@ -245,21 +246,24 @@ static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         return 0;
 }
 
-int drift_start(struct manager *m) {
-        int r = sd_event_add_time_relative(m->event, &m->drift, CLOCK_MONOTONIC, 0, 0, on_look, m);
+static int watch_links(struct manager *m) {
+        int r = linkwatch_new(&m->linkwatch);
 
-        if (r < 0)
-                return r;
-        sd_event_source_set_enabled(m->drift, SD_EVENT_OFF);
-        if (!root_is_host(m->root_fd))
-                return 0;
-        r = linkwatch_new(&m->linkwatch);
         if (r < 0) {
                 log_warning("changes of VF attributes by others are only noticed by 'vfctl rescan': %s",
                             errno_text(r));
                 return 0;
         }
         return sd_event_add_io(m->event, &m->link_event, linkwatch_fd(m->linkwatch), EPOLLIN, on_link, m);
+}
+
+int drift_start(struct manager *m) {
+        int r = sd_event_add_time_relative(m->event, &m->drift, CLOCK_MONOTONIC, 0, 0, on_look, m);
+
+        if (r < 0)
+                return r;
+        sd_event_source_set_enabled(m->drift, SD_EVENT_OFF);
+        return root_is_host(m->root_fd) ? watch_links(m) : 0;
 }
 
 void drift_stop(struct manager *m) {

@@ -3,6 +3,7 @@
 
 #include "daemon/hotplug.h"
 #include "daemon/aer.h"
+#include "daemon/eswitch.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 #include "sriov/monitor.h"
@@ -31,16 +32,20 @@ static int on_event(sd_event_source *s, int fd, uint32_t revents, void *userdata
         struct monitor_event e;
         int r;
 
-        while ((r = monitor_next(m->monitor, &e)) > 0)
+        while ((r = monitor_next(m->monitor, &e)) > 0) {
+                if (strcmp(e.subsystem, "net") == 0)
+                        eswitch_interfaces_changed(m);
                 if (e.has_address) {
                         if (e.error_event[0])
                                 aer_recovery(m, e.address, e.error_event);
                         note(m, e.address, e.kind);
                 }
+        }
         if (r == -ENOBUFS) {
                 log_notice("device events were lost; reading all hardware again");
                 m->rescan_all = true;
                 reconcile_rescan_soon(m);
+                eswitch_interfaces_changed(m);
         } else if (r < 0)
                 log_error("cannot read device events: %s", errno_text(r));
         return 0;

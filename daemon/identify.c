@@ -26,8 +26,7 @@ static void on_identified(const struct worker_reply *reply, int fds[WORKER_FDS_M
 
         p->identifying = false;
         if (p->gone) {
-                if (!p->busy) /* else the callback of its step frees it */
-                        managed_pf_free_orphan(p);
+                managed_pf_unused(p);
                 return;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED)

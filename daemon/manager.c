@@ -4,12 +4,16 @@
 #include "daemon/manager.h"
 #include "daemon/aer.h"
 #include "daemon/apply.h"
+#include "daemon/disk.h"
 #include "daemon/drift.h"
+#include "daemon/eswitch.h"
 #include "daemon/events.h"
 #include "daemon/faults.h"
 #include "daemon/fdstore.h"
 #include "daemon/hotplug.h"
 #include "daemon/lease.h"
+#include "daemon/methods.h"
+#include "daemon/nvme.h"
 #include "daemon/policy-load.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
@@ -69,11 +73,15 @@ struct manager *manager_free(struct manager *m) {
         evidence_stop(m);
         told_stop(m);
         drift_stop(m);
+        eswitch_stop(m);
         stats_stop(m);
         faults_stop(m);
         aer_stop(m);
         quarantine_stop(m);
+        nvme_stop(m);
+        controller_calls_stop(m);
         reconcile_done(m);
+        disks_free(m);
         fdstore_free(m->fdstore);
         policy_free(m->policy);
         policy_errors_done(&m->policy_errors);
@@ -127,6 +135,11 @@ int manager_start(struct manager *m) {
                 log_error("cannot read the leases under /run/vfctld/leases: %s", errno_text(r));
                 return r;
         }
+        r = disks_load(m);
+        if (r < 0) {
+                log_error("cannot read the records of disks under /var/lib/vfctld/disks: %s", errno_text(r));
+                return r;
+        }
         r = reservations_load(m);
         if (r < 0) {
                 log_error("cannot read the reservations under /var/lib/vfctld/reservations: %s",
@@ -140,6 +153,9 @@ int manager_start(struct manager *m) {
         if (r < 0)
                 return r;
         r = drift_start(m);
+        if (r < 0)
+                return r;
+        r = eswitch_start(m);
         if (r < 0)
                 return r;
         r = reconcile_rescan_all(m);

@@ -21,10 +21,14 @@ struct waiting;
 struct monitor;
 struct fdstore;
 struct managed_vf;
+struct devlinkwatch;
 struct linkwatch;
 struct managed_pf;
 struct pf_stats;
 struct stats_call;
+struct disk;
+struct giving;
+struct controller_call;
 
 struct manager {
         sd_event *event;
@@ -48,16 +52,24 @@ struct manager {
         size_t n_promises;
         struct promised_vf *promised; /* their VFs, sorted by address */
         size_t n_promised;
-        struct waiting *waiting;             /* requests in line, see waiting.c */
-        sd_event_source *waiting_look;       /* deferred: somebody may be served now */
-        sd_event_source *expiry;             /* timer: the next lease whose time is up */
-        sd_event_source *drift, *link_event; /* see drift.c: timer; changes of network interfaces */
+        struct waiting *waiting;       /* requests in line, see waiting.c */
+        sd_event_source *waiting_look; /* deferred: somebody may be served now */
+        sd_event_source *expiry;       /* timer: the next lease whose time is up */
+        sd_event_source *drift;        /* see drift.c: timer */
+        sd_event_source *eswitch;      /* see eswitch.c: timer */
+        sd_event_source *link_event;   /* changes of network interfaces */
         struct linkwatch *linkwatch;
+        sd_event_source *devlink_event; /* changes of switches: ports and their rates */
+        struct devlinkwatch *devlinkwatch;
         struct drift_look *drift_looks; /* under way */
         struct told_part *told;         /* changes of attributes in line, see told.c */
         struct told_set *told_sets;     /* under way */
         sd_event_source *tell;          /* timer: sends them */
         sd_event_source *identify;      /* timer: link speeds, where a policy rests on them */
+
+        struct giving *givings;                   /* disks on their way to VFs, see nvme-give.c */
+        struct controller_call *controller_calls; /* who waits to see a controller */
+        struct disk *disks;                       /* of controllers that are not there, see disk.h */
 
         struct worker_link *link;
         struct fdstore *fdstore;

@@ -5,6 +5,7 @@
 #include "daemon/evidence-json.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
+#include "daemon/nvme.h"
 #include "daemon/pf.h"
 #include "daemon/to-json.h"
 #include "daemon/waiting.h"
@@ -100,10 +101,14 @@ void method_list_pfs(struct connection *c, json_t *parameters) {
         if (!method_parameters(c, parameters, NULL, 0))
                 return;
         json_t *pfs = json_array();
-        for (size_t i = 0; i < m->inventory.n_pfs; i++)
-                if (!m->inventory.pfs[i]->whole ||
-                    m->inventory.pfs[i]->pool >= 0) /* else it only may be wanted */
-                        json_array_append_new(pfs, pf_json(m, m->inventory.pfs[i]));
+        for (size_t i = 0; i < m->inventory.n_pfs; i++) {
+                struct managed_pf *p = managed_pf(m->inventory.pfs[i]);
+
+                if (!p->pf.whole || p->pf.pool >= 0) /* else it only may be wanted */
+                        json_array_append_new(pfs, pf_json(m, &p->pf));
+                if (p->nvme_known && p->nvme_stale) /* for the next who looks */
+                        nvme_read(p);
+        }
         connection_reply(c, json_pack("{s:o}", "pfs", pfs));
 }
 

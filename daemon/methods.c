@@ -83,6 +83,7 @@ static const struct {
         { "io.vfctl.Manager.ListPFs", method_list_pfs, ADMINS, false },
         { "io.vfctl.Manager.ListVFs", method_list_vfs, TENANTS, false },
         { "io.vfctl.Manager.GetEvidence", method_get_evidence, TENANTS, false },
+        { "io.vfctl.Manager.GetController", method_get_controller, ADMINS, false },
         { "io.vfctl.Manager.GetStatistics", method_get_statistics, TENANTS, false },
         { "io.vfctl.Manager.ListLeases", method_list_leases, TENANTS, false },
         { "io.vfctl.Manager.ListPools", method_list_pools, TENANTS, false },

@@ -27,6 +27,10 @@ void method_list_tenants(struct connection *c, json_t *parameters);
 /* methods-stats.c */
 void method_get_statistics(struct connection *c, json_t *parameters);
 
+/* methods-nvme.c */
+void method_get_controller(struct connection *c, json_t *parameters);
+void controller_calls_stop(struct manager *m); /* after server and worker link */
+
 /* methods-request.c */
 void method_acquire(struct connection *c, json_t *parameters);
 void method_reserve(struct connection *c, json_t *parameters);

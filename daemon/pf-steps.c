@@ -3,7 +3,9 @@
 
 #include "common/text.h"
 #include "daemon/apply.h"
+#include "daemon/eswitch.h"
 #include "daemon/events.h"
+#include "daemon/nvme.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
@@ -32,8 +34,7 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
         if (p->gone) {
                 apply_step_ended(p->manager, p->pf.address, p->step, "the PF is gone");
                 p->busy = false;
-                if (!p->identifying) /* else that callback frees it */
-                        managed_pf_free_orphan(p);
+                managed_pf_unused(p);
                 return true;
         }
         if (reply->detail[0])
@@ -166,8 +167,111 @@ static bool vfs_let_go(struct managed_pf *p) {
         return true;
 }
 
+static const struct storage *storage_of(const struct managed_pf *p) {
+        static const struct storage none;
+        const struct policy *policy = p->manager->policy;
+
+        return policy && p->pf.pool >= 0 ? &policy->pools[p->pf.pool].storage : &none;
+}
+
+static void on_primary(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (pf_op_ended(p, reply))
+                return;
+        if (reply->error < 0) {
+                p->pf.reason = reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason
+                                                                            : REASON_NVME_FAILED;
+                p->refused = true;
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }), "%s: %s (%s)",
+                         step_kind_to_string(p->step), reason_sentence(p->pf.reason), p->detail);
+                events_pf(p->manager, &p->pf, "failed");
+        } else
+                p->retries = 0;
+        p->nvme_stale = true;
+        step_ended(p, reply->error < 0 ? p->detail : NULL);
+}
+
+static void on_eswitch(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (pf_op_ended(p, reply))
+                return;
+        if (reply->error < 0) {
+                p->pf.reason = REASON_ESWITCH;
+                p->refused = true;
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }), "%s: %s (%s)",
+                         step_kind_to_string(p->step), reason_sentence(p->pf.reason), p->detail);
+                events_pf(p->manager, &p->pf, "failed");
+        } else {
+                p->pf.eswitch = (enum eswitch_mode) p->target;
+                p->retries = 0;
+                if (p->pf.reason == REASON_NO_WORKER)
+                        p->pf.reason = REASON_NONE;
+        }
+        eswitch_look_soon(p);
+        step_ended(p, reply->error < 0 ? p->detail : NULL);
+}
+
+/* Its VFs are gone, or there were none. */
+static void on_eswitch_free(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+
+        if (pf_op_ended(p, reply))
+                return;
+        if (reply->error < 0)
+                on_eswitch(reply, fds, userdata);
+        else
+                submit(p, WORKER_ESWITCH, p->target, on_eswitch);
+}
+
+static void start_primary(struct managed_pf *p) {
+        const struct storage *s = storage_of(p);
+        struct worker_op op =
+                        worker_op_make(WORKER_NVME_PRIMARY, p->pf.address, p->pf.address, on_primary, p);
+
+        op.request.value[0] = s->takes_queues ? s->host_queues : p->pf.nvme_host_queues;
+        op.request.value[1] = s->takes_interrupts ? s->host_interrupts : p->pf.nvme_host_interrupts;
+        op.serial = true;
+        if (worker_link_submit(p->manager->link, &op) < 0) {
+                struct worker_reply reply = { .error = -ENOMEM };
+                int fds[WORKER_FDS_MAX] = { -1, -1 };
+
+                on_primary(&reply, fds, p);
+        }
+}
+
+/* Right before VFs are made: does the host use a disk of the controller by now? */
+static void on_disks_seen(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+        int fd = TAKE_FD(fds[0]);
+        bool over = pf_op_ended(p, reply);
+        int r = over ? 0 : nvme_take(p, reply, fd);
+
+        close_fd(&fd);
+        if (over)
+                return;
+        bool forbidden = r >= 0 && p->pf.nvme_can & NVME_HOST_USES && !storage_of(p)->host_disk;
+        if (r < 0 || forbidden) {
+                pf_refused(p, forbidden ? REASON_HOST_DISK : REASON_NVME_FAILED);
+                step_ended(p, reason_sentence(p->pf.reason));
+                return;
+        }
+        submit(p, WORKER_NUMVFS, p->step == STEP_ENABLE ? p->target : 0,
+               p->step == STEP_ENABLE ? on_numvfs : on_zero);
+}
+
+/* Makes VFs, or destroys them to make others. */
+static void start_count(struct managed_pf *p) {
+        if (nvme_is(&p->pf) && p->step != STEP_DISABLE)
+                submit(p, WORKER_NVME_STATE, 0, on_disks_seen);
+        else
+                submit(p, WORKER_NUMVFS, p->step == STEP_ENABLE ? p->target : 0,
+                       p->step == STEP_ENABLE ? on_numvfs : on_zero);
+}
+
 void pf_forget_refusal(struct managed_pf *p) {
-        p->refused = false;
+        p->refused = p->nvme_failed = false;
         p->retries = 0;
         p->pf.failed_num_vfs = 0;
         if (!p->pf.stuck)
@@ -186,7 +290,22 @@ bool pf_start_step(struct managed_pf *p, const struct step *s) {
                 submit(p, WORKER_AUTOPROBE, 0, on_autoprobe);
                 break;
         case STEP_ENABLE:
-                submit(p, WORKER_NUMVFS, s->to, on_numvfs);
+                start_count(p);
+                break;
+        case STEP_PRIMARY:
+                if (pf_has_leases(p)) {
+                        p->busy = false;
+                        return false;
+                }
+                start_primary(p);
+                break;
+        case STEP_ESWITCH:
+                if (!vfs_let_go(p)) {
+                        p->busy = false;
+                        return false;
+                }
+                submit(p, p->pf.num_vfs > 0 ? WORKER_NUMVFS : WORKER_ESWITCH, p->pf.num_vfs > 0 ? 0 : s->to,
+                       p->pf.num_vfs > 0 ? on_eswitch_free : on_eswitch);
                 break;
         case STEP_RESIZE:
         case STEP_DISABLE:
@@ -194,7 +313,7 @@ bool pf_start_step(struct managed_pf *p, const struct step *s) {
                         p->busy = false;
                         return false;
                 }
-                submit(p, WORKER_NUMVFS, 0, on_zero);
+                start_count(p);
                 break;
         case STEP_BIND:
         case STEP_FENCE:

@@ -2,9 +2,11 @@
 /* A PF and its VFs: what a scan found becomes what the daemon knows. */
 
 #include "daemon/pf.h"
+#include "daemon/eswitch.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/lease.h"
+#include "daemon/nvme.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/stats.h"
@@ -58,6 +60,7 @@ static void vf_gone(struct managed_vf *v) {
         v->detail[0] = '\0';
         vf_enter(v, VF_EVENT_LOST, REASON_GONE);
         store_baseline_remove(v);
+        disks_release_vf(v);
         managed_vf_release(v);
         if (!v->busy)
                 free(v);
@@ -123,7 +126,7 @@ static void vf_observe(struct managed_vf *v) {
         case VF_READY:
                 if (!claimed) {
                         vf_drop_fence(v);
-                        v->fresh = v->evident = v->plain = false;
+                        v->fresh = v->evident = v->plain = v->nvme_set = false;
                         vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
                 } else if (vfio != (v->vf.state != VF_UNBOUND)) {
                         vf_drop_fence(v);
@@ -213,8 +216,15 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         free(old);
         for (size_t i = 0; i < n_now; i++)
                 vf_observe(managed_vf(now[i]));
-        if (changed)
+        if (changed) {
                 events_pf(p->manager, &p->pf, "changed");
+                p->nvme_failed = false;
+                p->nvme_stale = true;
+        }
+        if (changed || p->pf.eswitch == ESWITCH_UNKNOWN)
+                eswitch_read_pf(p);
+        if (nvme_is(&p->pf) && p->pf.pool >= 0 && !p->nvme_failed && (p->nvme_stale || !p->nvme_known))
+                nvme_read(p);
         pf_free(scanned);
         p->dirty = false;
         pf_watch_verdict(p);
@@ -235,12 +245,16 @@ void managed_pf_lost(struct managed_pf *p) {
         reconcile_looked(p->manager);
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &p->pf.address }), "PF is gone");
         p->gone = true;
-        if (!p->busy && !p->identifying)
-                free(p);
-        else { /* the callback of its last operation frees it */
-                p->orphan = p->manager->pf_orphans;
-                p->manager->pf_orphans = p;
-        }
+        nvme_forget(p);
+        /* the callback of its last operation frees it */
+        p->orphan = p->manager->pf_orphans;
+        p->manager->pf_orphans = p;
+        managed_pf_unused(p);
+}
+
+void managed_pf_unused(struct managed_pf *p) {
+        if (!p->busy && !p->identifying && !p->nvme_asking && !p->eswitch_asking)
+                managed_pf_free_orphan(p);
 }
 
 int pf_rescan(struct managed_pf *p) {

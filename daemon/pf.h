@@ -2,6 +2,7 @@
 #pragma once
 /* One PF as the daemon keeps it: merging what a scan found, and the steps that change its VF count. */
 
+#include "common/nvme.h"
 #include "daemon/vf.h"
 #include "sriov/aer.h"
 
@@ -24,11 +25,21 @@ struct managed_pf {
         unsigned target;           /* its VF count */
         char detail[160];
         char drain_reason[128];
-        bool reidentify;          /* a worker failed at that: the retry timer asks again */
-        bool drift_due;           /* see drift.c */
-        unsigned n_told;          /* change sets that were sent */
-        struct told_set *telling; /* the change set under way, see told.c */
-        bool identifying;         /* its VFs are not looked at before the policy can tell whose it is */
+        bool reidentify; /* a worker failed at that: the retry timer asks again */
+        bool drift_due;  /* see drift.c */
+        unsigned n_told; /* change sets that were sent */
+        bool eswitch_asking, eswitch_due, eswitch_failed; /* see eswitch.c */
+        struct told_set *telling;                         /* the change set under way, see told.c */
+        struct nvme_state nvme;                           /* see nvme.h; nothing before nvme_known */
+        bool nvme_known, nvme_asking;
+        bool nvme_stale;    /* something was done to it since it was asked */
+        bool nvme_short;    /* a VF waits for resources that others have */
+        bool nvme_failed;   /* it was asked and did not answer; until something changes */
+        uint64_t nvme_read; /* usec, monotonic: when it answered */
+        char nvme_detail[160];
+        uint64_t nvme_asked; /* usec, monotonic: when nvme.c asked last */
+        struct disk *disks;  /* of VFs that it does not have, or that did not look yet */
+        bool identifying;    /* its VFs are not looked at before the policy can tell whose it is */
 };
 
 static inline struct managed_pf *managed_pf(const struct pf *pf) {
@@ -41,6 +52,8 @@ struct managed_pf *managed_pf_new(struct manager *m, const struct pf *facts);
 /* Its VFs are lost and it leaves the memory; the caller takes it out of the inventory. */
 void managed_pf_lost(struct managed_pf *p);
 void managed_pf_free_orphan(struct managed_pf *p);
+/* It is gone, and one of its operations ended: was it the last? */
+void managed_pf_unused(struct managed_pf *p);
 
 /* Reads one PF and its VFs again: now, or with others shortly. -ENODEV: gone from the inventory. */
 int pf_rescan(struct managed_pf *p);

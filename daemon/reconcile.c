@@ -7,6 +7,7 @@
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
 #include "daemon/lease.h"
+#include "daemon/nvme.h"
 #include "daemon/store.h"
 #include "daemon/waiting.h"
 #include "sriov/inventory.h"
@@ -211,6 +212,8 @@ void reconcile_assign_pools(struct manager *m) {
 
                 pf_forget_refusal(managed_pf(pf));
                 pf->pool = pf_pool(m, pf);
+                nvme_count_disks(managed_pf(pf));
+                managed_pf(pf)->nvme_stale = true;
                 drop_stale_pending(m, pf);
         }
         m->rescan_all = true;
@@ -416,12 +419,15 @@ void reconcile_done(struct manager *m) {
         sd_event_source_disable_unref(m->rescan);
         sd_event_source_disable_unref(m->retry);
         sd_event_source_disable_unref(m->ready_deadline);
-        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+        for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 for (size_t j = 0; j < m->inventory.pfs[i]->n_vfs; j++) {
                         struct managed_vf *v = managed_vf(m->inventory.pfs[i]->vfs[j]);
 
                         v->fence_stored = false; /* a restarted daemon shall find it in the store */
+                        disks_release_vf(v);
                         managed_vf_release(v);
                 }
+                nvme_forget(managed_pf(m->inventory.pfs[i]));
+        }
         inventory_done(&m->inventory);
 }

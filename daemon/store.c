@@ -6,6 +6,7 @@
 #include "common/root.h"
 #include "common/text.h"
 #include "daemon/attributes-json.h"
+#include "daemon/disk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define QUARANTINE   "var/lib/vfctld/quarantine"
 #define RESERVATIONS "var/lib/vfctld/reservations"
 #define DRAINED      "var/lib/vfctld/drained"
+#define DISKS        "var/lib/vfctld/disks"
 #define PENDING      "run/vfctld/pending"
 #define BASELINE     "run/vfctld/baseline"
 #define FILE_MAX     (64U * 1024U)
@@ -384,4 +386,111 @@ void store_load_baseline(struct managed_vf *v) {
                 return;
         _cleanup_json_ json_t *j = load_json(v->manager->root_fd, BASELINE, name);
         v->baseline_known = j && attributes_from_json(j, &v->baseline, &bad) >= 0;
+}
+
+#define DISK_FILE_MAX 96
+
+/* By the card, not by its place: another card there has namespaces of the same numbers. */
+static void disk_file(const struct disk *d, char name[DISK_FILE_MAX]) {
+        char serial[sizeof(d->serial)], number[ADDRESS_STR_MAX + 8];
+
+        text_copy(serial, sizeof(serial), d->serial);
+        for (char *c = serial; *c; c++)
+                if (!strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *c))
+                        *c = '_';
+        if (d->nsid)
+                snprintf(number, sizeof(number), "%u", d->nsid);
+        else
+                snprintf(number, sizeof(number), "new-%s", ADDRESS_STR(d->vf));
+        if (serial[0])
+                snprintf(name, DISK_FILE_MAX, "%s-%s.json", serial, number);
+        else
+                snprintf(name, DISK_FILE_MAX, "at-%s-%s.json", ADDRESS_STR(d->pf), number);
+}
+
+int store_disk(struct manager *m, const struct disk *d) {
+        char name[DISK_FILE_MAX];
+        json_t *before = json_array();
+
+        for (size_t i = 0; i < d->n_before; i++)
+                json_array_append_new(before, json_integer(d->before[i]));
+        disk_file(d, name);
+        return put_json(m->root_fd, DISKS, name,
+                        json_pack("{s:i,s:s,s:s,s:o,s:I,s:b,s:s,s:s,s:s,s:o}", "version", 1, "vf",
+                                  ADDRESS_STR(d->vf), "pf", ADDRESS_STR(d->pf), "serial",
+                                  json_text_value(d->serial), "nsid", (json_int_t) d->nsid, "made", d->made,
+                                  "erase", erase_rule_to_string(d->erase), "tenant", d->tenant, "vm", d->vm,
+                                  "before", before));
+}
+
+int store_disk_remove(struct manager *m, const struct disk *d) {
+        char name[DISK_FILE_MAX];
+
+        disk_file(d, name);
+        int r = root_unlink(m->root_fd, DISKS, name);
+        return r == -ENOENT ? 0 : r;
+}
+
+static bool parse_before(const json_t *before, struct disk *d) {
+        size_t i;
+        json_t *v;
+
+        d->before = calloc(json_array_size(before) + 1, sizeof(*d->before));
+        json_array_foreach(before, i, v) {
+                if (!d->before || !json_is_integer(v) || json_integer_value(v) < 1 ||
+                    json_integer_value(v) > UINT32_MAX)
+                        return false;
+                d->before[d->n_before++] = (uint32_t) json_integer_value(v);
+        }
+        return d->before;
+}
+
+static bool parse_disk(json_t *j, struct disk *d) {
+        const char *vf, *pf, *serial, *erase, *tenant, *vm, *bad;
+        int64_t version, nsid;
+        json_t *before;
+        const struct json_field fields[] = {
+                { "version", JSON_KIND_INT, true, &version },  { "vf", JSON_KIND_STRING, true, &vf },
+                { "pf", JSON_KIND_STRING, true, &pf },         { "serial", JSON_KIND_STRING, true, &serial },
+                { "nsid", JSON_KIND_INT, true, &nsid },        { "erase", JSON_KIND_STRING, true, &erase },
+                { "tenant", JSON_KIND_STRING, true, &tenant }, { "vm", JSON_KIND_STRING, true, &vm },
+                { "before", JSON_KIND_ARRAY, true, &before },  { "made", JSON_KIND_BOOL, true, &d->made },
+        };
+
+        if (!json_is_object(j) || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0 || version != 1 ||
+            nsid < 0 || nsid > UINT32_MAX)
+                return false;
+        d->nsid = (uint32_t) nsid;
+        for (d->erase = 0; d->erase < _ERASE_RULE_MAX; d->erase++)
+                if (strcmp(erase_rule_to_string(d->erase), erase) == 0)
+                        break;
+        return d->erase < _ERASE_RULE_MAX && address_parse(vf, &d->vf) >= 0 &&
+               address_parse(pf, &d->pf) >= 0 && text_copy(d->serial, sizeof(d->serial), serial) &&
+               text_copy(d->tenant, sizeof(d->tenant), tenant) && text_copy(d->vm, sizeof(d->vm), vm) &&
+               parse_before(before, d);
+}
+
+int store_load_disks(struct manager *m, int (*adopt)(struct manager *m, const struct disk *d)) {
+        _cleanup_closedir_ DIR *dir = root_opendir(m->root_fd, DISKS);
+        struct dirent *e;
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        while ((e = readdir(dir))) {
+                size_t n = strlen(e->d_name);
+                struct disk d = { 0 };
+
+                if (e->d_name[0] == '.' || n <= 5 || strcmp(e->d_name + n - 5, ".json") != 0)
+                        continue;
+                _cleanup_json_ json_t *j = load_json(m->root_fd, DISKS, e->d_name);
+                bool good = j && parse_disk(j, &d);
+                int r = good ? adopt(m, &d) : 0;
+                if (!good || r < 0)
+                        free(d.before);
+                if (r < 0)
+                        return r;
+                if (j && !good) /* its namespace may still have somebody's data */
+                        log_error("/" DISKS "/%s is not a record of this version; it is ignored", e->d_name);
+        }
+        return 0;
 }

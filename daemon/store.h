@@ -33,3 +33,9 @@ void store_unquarantine(struct managed_vf *v);
 /* True if it is written down; *reason and detail say why. */
 bool store_is_quarantined(struct manager *m, struct address a, enum reason *reason, char *detail,
                           size_t size);
+
+/* Disks that VFs were given, kept over reboots. 0 or -errno. */
+struct disk;
+int store_disk(struct manager *m, const struct disk *d);
+int store_disk_remove(struct manager *m, const struct disk *d);
+int store_load_disks(struct manager *m, int (*adopt)(struct manager *m, const struct disk *d));

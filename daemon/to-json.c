@@ -6,6 +6,7 @@
 #include "daemon/attributes-json.h"
 #include "daemon/evidence-json.h"
 #include "daemon/lease.h"
+#include "daemon/nvme-json.h"
 #include "daemon/peer.h"
 #include "daemon/pf.h"
 #include "daemon/reservation.h"
@@ -28,12 +29,16 @@ static json_t *pool_json(const struct manager *m, const struct pf *pf) {
         return m->policy && pf->pool >= 0 ? json_string(m->policy->pools[pf->pool].name) : json_null();
 }
 
+static json_t *bytes_json(uint64_t bytes) {
+        return json_integer((json_int_t) MIN(bytes, (uint64_t) INT64_MAX));
+}
+
 json_t *pf_json(const struct manager *m, const struct pf *pf) {
         const char *serial = pf->serial[0] ? pf->serial : pf->dsn;
         char model[128];
 
         return json_pack(
-                        "{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:I,s:i,s:i,s:o,s:b,s:b,s:b,s:o,s:i,s:s}",
+                        "{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:I,s:i,s:i,s:o,s:b,s:b,s:b,s:o,s:i,s:o,s:o,s:s,s:s}",
                         "address", address_json(pf->address), "driver", pf->driver, "netdev", pf->netdev,
                         "vendor", hex_json(pf->vendor, 4), "device", hex_json(pf->device, 4), "class",
                         hex_json(pf->class, 6), "model",
@@ -43,7 +48,10 @@ json_t *pf_json(const struct manager *m, const struct pf *pf) {
                         "link_mbps", (json_int_t) pf->link_mbps, "total_vfs", (int) pf->total_vfs, "num_vfs",
                         (int) pf->num_vfs, "pool", pool_json(m, pf), "whole", pf->whole, "stuck", pf->stuck,
                         "drained", pf->drained, "drain_reason", json_text_value(managed_pf(pf)->drain_reason),
-                        "pending_vfs", (int) pf->pending_vfs, "reason", reason_name(pf->reason));
+                        "pending_vfs", (int) pf->pending_vfs, "capacity",
+                        bytes_json(managed_pf(pf)->nvme.primary.capacity), "available",
+                        bytes_json(managed_pf(pf)->nvme.primary.available), "eswitch",
+                        eswitch_mode_to_string(pf->eswitch), "reason", reason_name(pf->reason));
 }
 
 static json_t *holders_json(const struct managed_vf *v) {
@@ -87,7 +95,7 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          v->detail[0] ? ": " : "", v->detail);
         return json_pack(
-                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o,s:o}",
+                        "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o,s:o,s:o,s:o}",
                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                         (int) vf->index, "pool", pool_json(m, vf->pf), "state", vf_state_to_string(vf->state),
                         "reason", reason_name(reason), "message", json_text_value(message), "hint",
@@ -102,7 +110,8 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                         excused_json(judgement_excused(&j, vf_accepted(v))), "condemned",
                         v->condemned != REASON_NONE, "faults", (json_int_t) v->n_faults, "last_fault",
                         v->last_fault[0] ? json_text_value(v->last_fault) : json_null(), "drift",
-                        drift_json(v->drift));
+                        drift_json(v->drift), "namespaces", namespaces_json(v), "representor",
+                        json_text_value(vf->representor));
 }
 
 static json_t *pools_json(const struct lease *l) {

@@ -5,6 +5,7 @@
 
 #include "common/text.h"
 #include "daemon/baseline.h"
+#include "daemon/nvme.h"
 #include "daemon/pf.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
@@ -38,6 +39,12 @@ void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum
         if (reply->error == -EPERM && reply->reason == REASON_NOT_MANAGED && v->retries < DRIVER_TRIES) {
                 pf_rescan_soon(managed_pf(v->vf.pf));
                 vf_retry_later(v, REASON_NOT_MANAGED, v->detail);
+                return;
+        }
+        /* The card was pulled out, or its driver is going, and the kernel has not said so yet */
+        if (reply->error == -ENODEV && v->retries < DRIVER_TRIES) {
+                pf_rescan_soon(managed_pf(v->vf.pf));
+                vf_retry_later(v, reason, v->detail);
                 return;
         }
         vf_enter(v, VF_EVENT_FAILED, reason);
@@ -355,6 +362,8 @@ static void advance_bound(struct managed_vf *v) {
                 vf_step_evidence(v);
         else if (baseline_is_due(v))
                 baseline_step(v);
+        else if (nvme_is_due(v))
+                nvme_step(v);
         else if (!v->fresh)
                 step_scrub(v);
         else if (vf_judged(v, 0)) {
@@ -379,6 +388,9 @@ static void advance_reclaiming(struct managed_vf *v) {
                 vf_step_listen(v);
         else if (baseline_is_due(v))
                 baseline_step(v);
+        else if (nvme_is_due(v)) /* before the scrub: what that clears is out of reach of one that is offline
+                                  */
+                nvme_step(v);
         else
                 step_scrub(v);
 }

@@ -105,6 +105,6 @@ void vf_drop_fence(struct managed_vf *v) {
         v->fence_stored = false;
         vf_stop_listening(v);
         if (v->fence >= 0)
-                v->fresh = v->plain = false; /* from now on anybody may use it */
+                v->fresh = v->plain = v->nvme_set = false; /* from now on anybody may use it */
         close_fd(&v->fence);
 }

@@ -95,9 +95,11 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
         if (now == VF_LEASED)
                 v->obstacle = _FINDING_MAX;
         if (now == VF_RECLAIMING && old != now)
-                v->revoked = v->renewed = v->fresh = false;
+                v->revoked = v->renewed = v->fresh = v->nvme_set = false;
         if (now == VF_LEASING || now == VF_LEASED)
-                v->plain = false;
+                v->plain = v->nvme_set = false;
+        if (now != old)
+                v->nvme_stage = 0;
         if (now == VF_READY) /* another owner's faults are not the next one's */
                 memset(&v->fault_window, 0, sizeof(v->fault_window));
         if (now == VF_READY && old != now)

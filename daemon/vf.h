@@ -15,13 +15,17 @@ struct managed_vf {
         bool fence_stored; /* systemd's fd store has it too */
         int request;       /* eventfd: the kernel wants the fence dropped; -1 if nobody listens */
         sd_event_source *request_event;
-        bool busy;        /* an operation on it is under way */
-        bool vf_scope;    /* a hang of that operation is blamed on the VF alone, not on its PF */
-        uint32_t op;      /* enum worker_op_code of that operation */
-        bool indexed;     /* part of the inventory; if not, the callback of its last operation frees it */
-        bool fresh;       /* just enabled by us, nobody ever used it: needs no scrub */
-        bool revoked;     /* reclaiming: the group node is root's again */
-        bool plain;       /* its attributes are those of its baseline */
+        bool busy;            /* an operation on it is under way */
+        bool vf_scope;        /* a hang of that operation is blamed on the VF alone, not on its PF */
+        uint32_t op;          /* enum worker_op_code of that operation */
+        bool indexed;         /* part of the inventory; if not, the callback of its last operation frees it */
+        bool fresh;           /* just enabled by us, nobody ever used it: needs no scrub */
+        bool revoked;         /* reclaiming: the group node is root's again */
+        bool plain;           /* its attributes are those of its baseline */
+        bool nvme_set;        /* its controller is online and sees no disk, see nvme-life.c */
+        unsigned nvme_stage;  /* of the way there */
+        uint64_t nvme_set_at; /* usec, monotonic */
+        struct disk *disks;   /* what it was given, see disk.h */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */
         unsigned listen_tries;            /* quarantined: attempts to listen for the kernel's request */

@@ -2,6 +2,7 @@
 /* What a request must be about, and what may be in it. Nothing here trusts the daemon. */
 
 #include "common/macro.h"
+#include "common/nvme.h"
 #include "common/root.h"
 #include "daemon/worker-ops.h"
 #include "iommu/group.h"
@@ -49,6 +50,17 @@ static int check_pf(int root_fd, struct address a, struct pf *ret, const char **
                 return r;
         *ret = (struct pf){ .address = a, .total_vfs = (unsigned) total, .autoprobe = autoprobe != 0 };
         return 0;
+}
+
+/* Some drivers refuse another mode of the switch under VFs, others take these away. The link tells without
+ * waiting for the lock that sriov_numvfs takes (drivers/pci/iov.c:sriov_numvfs_show). */
+static int check_no_vfs(int root_fd, struct address a, const char **why) {
+        *why = "the PF has VFs";
+        int fd = root_openf(root_fd, O_PATH, DEVICE "virtfn0", ADDRESS_STR(a));
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        close(fd);
+        return -EBUSY;
 }
 
 static uint32_t routing_id(struct address a) {
@@ -142,6 +154,16 @@ static int check_driver_of_whole(const struct worker_request *q, const struct vf
         case WORKER_IDENTIFY:
         case WORKER_ATTRIBUTES:
         case WORKER_STATISTICS:
+        case WORKER_SWITCH:
+        case WORKER_ESWITCH:
+        case WORKER_NVME_STATE:
+        case WORKER_NVME_PRIMARY:
+        case WORKER_NVME_OFFLINE:
+        case WORKER_NVME_ONLINE:
+        case WORKER_NVME_CREATE:
+        case WORKER_NVME_ATTACH:
+        case WORKER_NVME_DETACH:
+        case WORKER_NVME_ERASE:
         case _WORKER_OP_MAX:
                 break;
         }
@@ -182,12 +204,16 @@ static int check_target(int root_fd, const struct worker_request *q, struct work
                 WORKER_OPS(X)
 #undef X
         };
+        int r;
 
         switch (targets[q->op]) {
         case WORKER_TARGET_NONE:
                 break;
         case WORKER_TARGET_PF:
-                return check_pf(root_fd, q->address, &ret->pf, why);
+                r = check_pf(root_fd, q->address, &ret->pf, why);
+                return r == 0 && q->op == WORKER_ESWITCH && !ret->pf.autoprobe
+                                       ? check_no_vfs(root_fd, q->address, why)
+                                       : r;
         case WORKER_TARGET_VF:
                 if (q->value[3] == WORKER_WHOLE)
                         return check_whole(root_fd, q, ret, why);
@@ -197,6 +223,33 @@ static int check_target(int root_fd, const struct worker_request *q, struct work
                 return check_exists(root_fd, q->address);
         }
         return 0;
+}
+
+/* FFFFFFFEh and FFFFFFFFh mean all of them. */
+static bool is_nsid(uint64_t n) {
+        return n >= 1 && n <= 0xfffffffd;
+}
+
+static int check_nvme(const struct worker_request *q, const struct worker_subject *s, const char **why) {
+        if (q->op == WORKER_NVME_PRIMARY || q->op == WORKER_NVME_ONLINE) {
+                *why = "the PF is not under management";
+                if (s->pf.autoprobe)
+                        return -EPERM;
+                *why = "more resources than a controller can have";
+                return q->value[0] <= UINT16_MAX && q->value[1] <= UINT16_MAX ? 0 : -EINVAL;
+        }
+        if (q->op == WORKER_NVME_CREATE) {
+                *why = "not a size";
+                return q->value[0] > 0 && q->value[0] <= INT64_MAX ? 0 : -EINVAL;
+        }
+        *why = "not a namespace";
+        if (!is_nsid(q->value[0]) && (q->op != WORKER_NVME_DETACH || q->value[0] != 0))
+                return -EINVAL;
+        *why = "no way to attach or to erase a namespace";
+        return (q->op != WORKER_NVME_ATTACH || q->value[1] <= 1) &&
+                                               (q->op != WORKER_NVME_ERASE || q->value[1] < _NVME_ERASE_MAX)
+                               ? 0
+                               : -EINVAL;
 }
 
 /* What the text and the values of a request may be, beyond its target. */
@@ -246,6 +299,21 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
                         return -EPERM;
                 *why = "not a number of VFs";
                 return q->value[0] > 0 && q->value[0] <= s->pf.total_vfs ? 0 : -EINVAL;
+        case WORKER_ESWITCH:
+                *why = "the PF is not under management";
+                if (s->pf.autoprobe)
+                        return -EPERM;
+                *why = "no mode of a switch";
+                return q->value[0] == ESWITCH_LEGACY || q->value[0] == ESWITCH_SWITCHDEV ? 0 : -EINVAL;
+        case WORKER_NVME_PRIMARY:
+        case WORKER_NVME_ONLINE:
+        case WORKER_NVME_CREATE:
+        case WORKER_NVME_ATTACH:
+        case WORKER_NVME_DETACH:
+        case WORKER_NVME_ERASE:
+                return check_nvme(q, s, why);
+        case WORKER_NVME_STATE:
+        case WORKER_NVME_OFFLINE:
         case WORKER_PING:
         case WORKER_UNBIND:
         case WORKER_OPEN:
@@ -256,6 +324,7 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
         case WORKER_CUT_OFF:
         case WORKER_IDENTIFY:
         case WORKER_STATISTICS:
+        case WORKER_SWITCH:
         case _WORKER_OP_MAX:
                 break;
         }

@@ -7,7 +7,9 @@
 #include "common/root.h"
 #include "common/text.h"
 #include "daemon/worker-changeset.h"
+#include "daemon/worker-eswitch.h"
 #include "daemon/worker-identity.h"
+#include "daemon/worker-nvme-ops.h"
 #include "daemon/worker-path.h"
 #include "daemon/worker-stats.h"
 #include "iommu/fence.h"
@@ -18,7 +20,9 @@
 #include "iommu/scrub.h"
 #include "sriov/bind.h"
 #include "sriov/busmaster.h"
+#include "sriov/devlink-vf.h"
 #include "sriov/enable.h"
+#include "sriov/eswitch.h"
 #include "sriov/inventory.h"
 #include "sriov/netvf.h"
 
@@ -41,6 +45,7 @@ struct job {
         int *out;
         enum reason reason;
         const char *step;
+        char text[ESWITCH_TEXT_MAX]; /* a step that is not a constant */
 };
 
 /* Field 22 of /proc/<pid>/stat; the name in field 2 may have blanks and parentheses. */
@@ -168,12 +173,31 @@ static int do_numvfs(struct job *j) {
         return r;
 }
 
+/* By the PF's interface, or in switchdev mode by the ports that stand for the VFs. */
+static int tell(struct job *j, struct vf_change *changes, size_t n) {
+        struct address pf = j->subject.pf.address;
+        struct devlink_handle h = { .bus = "pci" };
+        struct devlink_detail detail = { 0 };
+        enum eswitch_mode mode;
+        int ifindex = 0;
+
+        j->reason = REASON_ATTRIBUTES;
+        int r = eswitch_read(j->context->root_fd, pf, &mode, j->text, &j->step);
+        if (r < 0)
+                return r;
+        address_format(pf, h.device);
+        if (mode == ESWITCH_SWITCHDEV) /* drivers number their PFs as PCI does */
+                return devlink_vf_apply(&h, pf.function, changes, n, &detail, &j->step);
+        j->step = "the PF has no network interface";
+        r = netvf_find(j->context->root_fd, pf, &ifindex);
+        return r < 0 ? r : netvf_apply(ifindex, changes, n, &j->step);
+}
+
 static int do_attributes(struct job *j) {
         struct address pf = j->subject.pf.address;
         _cleanup_free_ struct vf_change *changes = NULL;
         size_t n = (size_t) j->request->value[0];
         uint64_t num_vfs = 0;
-        int ifindex = 0;
 
         j->step = "reading sriov_numvfs";
         int r = root_read_u64(j->context->root_fd, &num_vfs, DEVICE "sriov_numvfs", ADDRESS_STR(pf));
@@ -181,13 +205,8 @@ static int do_attributes(struct job *j) {
                 j->step = "not a change set";
                 r = changeset_read(j->in[0], n, (unsigned) num_vfs, &changes);
         }
-        if (r >= 0) {
-                j->step = "the PF has no network interface";
-                j->reason = REASON_ATTRIBUTES;
-                r = netvf_find(j->context->root_fd, pf, &ifindex);
-        }
         if (r >= 0)
-                r = netvf_apply(ifindex, changes, n, &j->step);
+                r = tell(j, changes, n);
         if (r >= 0)
                 r = j->out[0] = changeset_write(changes, n);
         return MIN(r, 0);
@@ -266,6 +285,22 @@ static int do_operation(struct job *j) {
                 return do_attributes(j);
         case WORKER_STATISTICS:
                 return worker_stats_put(root, q->address, j->reply, &j->out[0], &j->step);
+        case WORKER_SWITCH:
+                return worker_eswitch_put(root, q->address, j->reply, &j->out[0], j->text, &j->step);
+        case WORKER_ESWITCH:
+                j->reason = REASON_ESWITCH;
+                return eswitch_write(root, q->address, (enum eswitch_mode) q->value[0], j->text, &j->step);
+        case WORKER_NVME_STATE:
+        case WORKER_NVME_PRIMARY:
+        case WORKER_NVME_OFFLINE:
+        case WORKER_NVME_ONLINE:
+        case WORKER_NVME_CREATE:
+        case WORKER_NVME_ATTACH:
+        case WORKER_NVME_DETACH:
+        case WORKER_NVME_ERASE:
+                j->step = j->text;
+                return worker_nvme_operate(root, q, &j->subject, j->reply, &j->out[0], &j->reason, j->text,
+                                           sizeof(j->text));
         case _WORKER_OP_MAX:
                 break;
         }

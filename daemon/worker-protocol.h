@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define WORKER_PROTOCOL_VERSION 3U
+#define WORKER_PROTOCOL_VERSION 5U
 #define WORKER_SOCKET           "/run/vfctld/worker"
 #define WORKER_HOLDERS_MAX      16U
 #define WORKER_FDS_MAX          2U
@@ -41,7 +41,17 @@
         X(CUT_OFF, "cut-off", VF)       /* Bus Master off, read back */                                      \
         X(IDENTIFY, "identify", ANY)    /* reply data: struct worker_identity; reads only */                 \
         X(ATTRIBUTES, "attributes", PF) /* fd[0]: value[0] struct vf_change; reply fd[0]: the same */        \
-        X(STATISTICS, "statistics", PF) /* reply fd[0]: of all its VFs, see worker-stats.h; reads only */
+        X(STATISTICS, "statistics", PF) /* reply fd[0]: of all its VFs, see worker-stats.h; reads only */    \
+        X(SWITCH, "switch", PF)         /* mode, interfaces of VFs: see worker-eswitch.h; reads only */      \
+        X(ESWITCH, "eswitch", PF)       /* value[0]: enum eswitch_mode; only while there are no VFs */       \
+        X(NVME_STATE, "nvme-state", PF) /* reply fd[0]: struct nvme_state, see worker-nvme.h; reads only */  \
+        X(NVME_PRIMARY, "nvme-primary", PF) /* value[0] VQ, [1] VI: what the primary keeps; resets it */     \
+        X(NVME_OFFLINE, "nvme-offline", VF) /* its secondary controller, read back */                        \
+        X(NVME_ONLINE, "nvme-online", VF)   /* value[0] VQ, [1] VI, 0 an even share; reply the same */       \
+        X(NVME_CREATE, "nvme-create", VF)   /* value[0]: bytes; reply value[0]: NSID; attached to nobody */  \
+        X(NVME_ATTACH, "nvme-attach", VF)   /* value[0]: NSID; value[1]: 1 nobody else may have it */        \
+        X(NVME_DETACH, "nvme-detach", VF)   /* value[0]: NSID, 0 all; reply value[0]: number detached */     \
+        X(NVME_ERASE, "nvme-erase", VF)     /* value[0]: NSID, [1]: enum nvme_erase; no other may have it */
 
 enum worker_target { WORKER_TARGET_NONE, WORKER_TARGET_PF, WORKER_TARGET_VF, WORKER_TARGET_ANY };
 

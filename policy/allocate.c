@@ -22,10 +22,11 @@ uint64_t allocate_memlock_need(uint64_t memory, enum hand_off hand_off, size_t n
 }
 
 bool reason_may_pass(enum reason r) {
-        static const enum reason passing[] = { REASON_QUOTA,      REASON_TOTAL_QUOTA, REASON_POOL_EMPTY,
-                                               REASON_NUMA,       REASON_PF_SHARE,    REASON_ANTI_AFFINITY,
-                                               REASON_IN_LINE,    REASON_AFFINITY,    REASON_RATE_SUM,
-                                               REASON_MAC_IN_USE, REASON_MACS_USED_UP };
+        static const enum reason passing[] = {
+                REASON_QUOTA,    REASON_TOTAL_QUOTA,   REASON_POOL_EMPTY,   REASON_NUMA,
+                REASON_PF_SHARE, REASON_ANTI_AFFINITY, REASON_IN_LINE,      REASON_AFFINITY,
+                REASON_RATE_SUM, REASON_MAC_IN_USE,    REASON_MACS_USED_UP, REASON_NAMESPACES_USED_UP
+        };
 
         FOREACH_ARRAY(p, passing, ARRAY_SIZE(passing))
                 if (*p == r)

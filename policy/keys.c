@@ -5,11 +5,12 @@
 #include "common/macro.h"
 
 static const char *const file_keys[] = { "version", "pools", "defaults", "tenants", "faults" };
-static const char *const pool_keys[] = { "class",  "functions",     "vfs",    "placement",
-                                         "numa",   "anti_affinity", "assign", "msix",
-                                         "driver", "accept",        "drift" };
-/* an attribute that would silently not be enforced is worse than an error */
-static const char *const pool_later[] = { "queues", "interrupts" };
+static const char *const pool_keys[] = { "class",     "functions",     "vfs",         "placement",
+                                         "numa",      "anti_affinity", "assign",      "msix",
+                                         "driver",    "accept",        "drift",       "eswitch",
+                                         "queues",    "interrupts",    "host_queues", "host_interrupts",
+                                         "host_disk", "namespaces",    "erase" };
+static const char *const disk_keys[] = { "size" };
 static const char *const selector_keys[] = { "address",          "vendor", "device", "subsystem_vendor",
                                              "subsystem_device", "driver", "netdev", "mac",
                                              "numa_node",        "slot",   "serial" };
@@ -27,8 +28,8 @@ static const char *const rule_keys[] = { "limit", "seconds", "action" };
 
 const struct object_keys object_keys[_OBJECT_MAX] = {
         [OBJECT_FILE] = { "file", KEYS(file_keys) },
-        [OBJECT_POOL] = { "pool", KEYS(pool_keys), pool_later, ARRAY_SIZE(pool_later),
-                          "is not supported by this version, and would not be enforced" },
+        [OBJECT_POOL] = { "pool", KEYS(pool_keys) },
+        [OBJECT_DISK] = { "disk", KEYS(disk_keys) },
         [OBJECT_SELECTOR] = { "selector", KEYS(selector_keys) },
         [OBJECT_DEFAULTS] = { "defaults", KEYS(defaults_keys) },
         [OBJECT_TENANT] = { "tenant", KEYS(tenant_keys) },

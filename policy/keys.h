@@ -8,6 +8,7 @@
 enum object_kind {
         OBJECT_FILE,
         OBJECT_POOL,
+        OBJECT_DISK,
         OBJECT_SELECTOR,
         OBJECT_DEFAULTS,
         OBJECT_TENANT,

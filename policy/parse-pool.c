@@ -78,15 +78,19 @@ static void parse_vfs(struct context *c, const char *path, json_t *pool, struct 
 }
 
 /* VFs and their vectors are of no meaning where whole functions are handed out. */
-static void refuse_for_functions(struct context *c, const char *path, json_t *pool, const char *key) {
+static void refuse_beside(struct context *c, const char *path, json_t *pool, const char *key,
+                          const char *pool_is, const char *beside) {
         char member[PATH_MAX_LEN];
 
         if (!json_object_get(pool, key))
                 return;
         path_join(member, path, key);
-        error_at(c, member, true,
-                 "found \"%s\" in a pool of whole functions; expected no such key beside \"assign\": \"function\"",
-                 key);
+        error_at(c, member, true, "found \"%s\" in a pool of %s; expected no such key beside %s", key,
+                 pool_is, beside);
+}
+
+static void refuse_for_functions(struct context *c, const char *path, json_t *pool, const char *key) {
+        refuse_beside(c, path, pool, key, "whole functions", "\"assign\": \"function\"");
 }
 
 /* The names of VFIO drivers are all alike, and a pool that binds another driver by mistake would give VFs to
@@ -173,17 +177,20 @@ static bool parse_words(struct context *c, const char *path, json_t *v, struct p
         static const char *const numa_rules[_NUMA_RULE_MAX] = { "prefer", "require" };
         static const char *const assigns[_ASSIGN_MAX] = { "vf", "function" };
         static const char *const drifts[_DRIFT_RULE_MAX] = { "restore", "report" };
+        static const char *const eswitches[] = { "legacy", "switchdev" }; /* left as it is by silence */
 
         int class = value_word(c, path, v, "class", classes, ARRAY_SIZE(classes));
         int placement = value_word(c, path, v, "placement", placements, ARRAY_SIZE(placements));
         int numa = value_word(c, path, v, "numa", numa_rules, ARRAY_SIZE(numa_rules));
         int drift = value_word(c, path, v, "drift", drifts, ARRAY_SIZE(drifts));
+        int eswitch = value_word(c, path, v, "eswitch", eswitches, ARRAY_SIZE(eswitches));
         int assign = value_word(c, path, v, "assign", assigns, ARRAY_SIZE(assigns));
         p->class = (enum pool_class)(class + 1);
         p->placement = (enum placement) MAX(placement, 0);
         p->numa = (enum numa_rule) MAX(numa, 0);
         p->assign = (enum assign) MAX(assign, 0);
         p->drift = (enum drift_rule) MAX(drift, 0);
+        p->eswitch = eswitch < 0 ? ESWITCH_UNKNOWN : (enum eswitch_mode)(ESWITCH_LEGACY + eswitch);
         return assign >= 0 || !json_object_get(v, "assign");
 }
 
@@ -197,14 +204,18 @@ static void parse_pool(struct context *c, const char *path, json_t *v, struct po
         if (p->assign == ASSIGN_FUNCTION) {
                 refuse_for_functions(c, path, v, "vfs");
                 refuse_for_functions(c, path, v, "msix");
+                refuse_for_functions(c, path, v, "eswitch");
         } else if (known) {
                 parse_vfs(c, path, v, &p->vfs);
                 value_int(c, path, v, "msix", 1, MSIX_MAX, &msix);
                 p->msix = (uint32_t) msix;
         }
+        if (p->class == POOL_CLASS_STORAGE && p->assign != ASSIGN_FUNCTION)
+                refuse_beside(c, path, v, "eswitch", "storage functions", "\"class\": \"storage\"");
         value_bool(c, path, v, "anti_affinity", &p->apart);
         parse_driver(c, path, v, &p->driver);
         parse_accept(c, path, v, &p->accept);
+        parse_storage(c, path, v, p);
 }
 
 void parse_pool_member(struct context *c, struct draft *d, const char *path, const char *name, json_t *v) {

@@ -72,26 +72,6 @@ static void parse_principals(struct context *c, const char *tenant_path, json_t 
         }
 }
 
-static void parse_memlock(struct context *c, const char *path, json_t *object, uint64_t *ret) {
-        json_t *v = json_object_get(object, "memlock");
-        uint64_t bytes = 0;
-        char expected[96];
-
-        if (!v)
-                return;
-        if (json_is_integer(v) && json_integer_value(v) > 0)
-                bytes = (uint64_t) json_integer_value(v);
-        else if (json_is_string(v) && parse_size(json_string_value(v), &bytes) < 0)
-                bytes = 0;
-        if (bytes > 0 && bytes <= INT64_MAX) {
-                *ret = bytes;
-                return;
-        }
-        snprintf(expected, sizeof(expected), "a size like \"4G\", or a number of bytes from 1 to %lld",
-                 (long long) INT64_MAX);
-        value_refuse(c, path, "memlock", v, expected);
-}
-
 /* "30s", "15m", "12h", "7d"; 0: not that. */
 static uint64_t text_seconds(const char *s) {
         static const struct {
@@ -130,7 +110,7 @@ static void parse_max_lease(struct context *c, const char *path, json_t *object,
 static void parse_limits(struct context *c, const char *path, json_t *object, struct tenant_limits *l) {
         int64_t quota;
 
-        parse_memlock(c, path, object, &l->memlock);
+        value_size(c, path, object, "memlock", &l->memlock);
         if (value_int(c, path, object, "quota", 0, INT32_MAX, &quota))
                 l->quota = (uint32_t) quota;
         parse_max_lease(c, path, object, &l->max_lease);

@@ -8,6 +8,9 @@
 void parse_pool_member(struct context *c, struct draft *d, const char *path, const char *name, json_t *v);
 void parse_tenant_member(struct context *c, struct draft *d, const char *path, const char *name, json_t *v);
 
+/* The keys of a pool that are about NVMe. */
+void parse_storage(struct context *c, const char *path, json_t *v, struct pool *p);
+
 /* "defaults" of a file, once all pools are known and before any tenant. */
 void parse_defaults(struct context *c, struct draft *d, json_t *root);
 

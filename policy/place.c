@@ -137,6 +137,11 @@ static void count_site(struct placing *p, struct site *s) {
                 s->free += free && (!promise || promise->own);
                 s->own += free && promise && promise->own;
         }
+        if (!s->pf->needs_disks)
+                return;
+        s->short_of_disks = s->free > s->pf->free_disks;
+        s->free = MIN(s->free, (size_t) s->pf->free_disks);
+        s->own = MIN(s->own, (size_t) s->pf->free_disks);
 }
 
 int placing_init(struct placing *p) {
@@ -198,12 +203,17 @@ static uint32_t min_rate(const struct vf_attributes *a) {
         return a->set & ATTR_MIN_TX ? a->min_tx_mbps : 0;
 }
 
+/* In switchdev mode VFs are told what a port can be told, whatever the driver does in legacy mode. */
+static uint32_t pf_refuses(const struct pf *pf, const struct vf_attributes *a) {
+        return pf->eswitch == ESWITCH_SWITCHDEV ? net_port_refuses(a) : net_driver_refuses(pf->driver, a);
+}
+
 /* What all wants together ask of the PF's driver that it is known to refuse. */
 static uint32_t driver_refuses(const struct round *r, const struct site *s) {
         uint32_t refused = 0;
 
         for (size_t i = 0; i < r->n_wants; i++)
-                refused |= net_driver_refuses(s->pf->driver, &r->attributes[r->wants[i]]);
+                refused |= pf_refuses(s->pf, &r->attributes[r->wants[i]]);
         return refused & ~r->grant->wish;
 }
 
@@ -318,7 +328,7 @@ static void take(struct round *r, struct site *s, size_t want, struct allocation
         *c = (struct chosen_vf){
                 .vf = vf, .want = (uint8_t) want, .attributes = r->attributes[want], .wish = r->grant->wish
         };
-        c->attributes.set &= ~(r->grant->wish & net_driver_refuses(s->pf->driver, &c->attributes));
+        c->attributes.set &= ~(r->grant->wish & pf_refuses(s->pf, &c->attributes));
 }
 
 static int place_each(struct round *r, struct allocation *a) {
@@ -397,12 +407,19 @@ static void name_refused(const struct round *r, char *detail, size_t size) {
         }
 }
 
+static bool lacks_disks(const struct round *r) {
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
+                if (in_pool(r, &r->p->sites[i]) && r->p->sites[i].short_of_disks)
+                        return true;
+        return false;
+}
+
 static int refuse(const struct round *r, enum rule rule, size_t n, char *detail, size_t size) {
         switch (rule) {
         case RULE_READY:
                 snprintf(detail, size, "pool %s: %zu of %u VFs ready%s", r->pool->name, n, r->count,
                          has_drained(r) ? ", some of its PFs are drained" : "");
-                return REASON_POOL_EMPTY;
+                return lacks_disks(r) ? REASON_NAMESPACES_USED_UP : REASON_POOL_EMPTY;
         case RULE_DRIVER:
                 name_refused(r, detail, size);
                 return REASON_ATTRIBUTE_UNSUPPORTED;

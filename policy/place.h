@@ -7,12 +7,13 @@
 /* A PF as a request sees it. */
 struct site {
         const struct pf *pf;
-        size_t free;       /* VFs that the request may have */
-        size_t own;        /* of these, promised to its VM */
-        size_t load;       /* in use, or promised to others */
-        size_t mine;       /* VFs that the tenant has of it */
-        uint64_t min_mbps; /* bandwidth that is guaranteed to somebody */
-        bool group_here;   /* the request's group has a VF of it */
+        size_t free;         /* VFs that the request may have */
+        size_t own;          /* of these, promised to its VM */
+        size_t load;         /* in use, or promised to others */
+        size_t mine;         /* VFs that the tenant has of it */
+        uint64_t min_mbps;   /* bandwidth that is guaranteed to somebody */
+        bool short_of_disks; /* more VFs are ready than there are disks for them */
+        bool group_here;     /* the request's group has a VF of it */
 };
 
 struct promised {

@@ -2,6 +2,7 @@
 /* From policy and inventory to steps. Pure. */
 
 #include "policy/plan.h"
+#include "common/nvme.h"
 #include "policy/lease-index.h"
 
 #include <errno.h>
@@ -10,8 +11,9 @@
 #include <string.h>
 
 static const char *const kinds[_STEP_KIND_MAX] = {
-        [STEP_AUTOPROBE] = "autoprobe", [STEP_ENABLE] = "enable", [STEP_RESIZE] = "resize",
-        [STEP_DISABLE] = "disable",     [STEP_BIND] = "bind",     [STEP_FENCE] = "fence",
+        [STEP_AUTOPROBE] = "autoprobe", [STEP_PRIMARY] = "primary", [STEP_ESWITCH] = "eswitch",
+        [STEP_ENABLE] = "enable",       [STEP_RESIZE] = "resize",   [STEP_DISABLE] = "disable",
+        [STEP_BIND] = "bind",           [STEP_FENCE] = "fence",
 };
 
 const char *step_kind_to_string(enum step_kind k) {
@@ -50,7 +52,7 @@ static struct step pf_step(const struct pf *pf, enum step_kind kind, unsigned to
                 .address = pf->address,
                 .from = pf->num_vfs,
                 .to = to,
-                .destructive = kind == STEP_RESIZE || kind == STEP_DISABLE,
+                .destructive = kind == STEP_PRIMARY || kind == STEP_RESIZE || kind == STEP_DISABLE,
                 .blocked = pf->stuck,
                 .reason = pf->stuck ? REASON_STUCK : REASON_NONE,
         };
@@ -109,6 +111,64 @@ static bool autoprobe_failed(const struct pf *pf) {
         return pf->autoprobe && pf->failed_num_vfs > 0 && pf->num_vfs == pf->failed_num_vfs;
 }
 
+static bool is_disk_of_host(const struct builder *b) {
+        return b->pf->nvme_known && b->pf->nvme_can & NVME_HOST_USES && !b->pool->storage.host_disk;
+}
+
+/* What the host's own controller has of the flexible resources, its VFs cannot have. Taking it away resets
+ * the controller, and with it those of its VFs go offline: never under a lease, nor under a disk that the
+ * host uses, whatever else the policy allows of that. */
+static int plan_primary(struct builder *b) {
+        const struct pf *pf = b->pf;
+        const struct storage *s = &b->pool->storage;
+        bool queues = s->takes_queues && pf->nvme_host_queues > s->host_queues;
+        bool interrupts = s->takes_interrupts && pf->nvme_host_interrupts > s->host_interrupts;
+
+        if (!pf->nvme_known || !(pf->nvme_can & NVME_CAN_VIRTUALIZE) || (!queues && !interrupts))
+                return 0;
+        struct step step = pf_step(pf, STEP_PRIMARY, 0);
+        step.from = queues ? pf->nvme_host_queues : pf->nvme_host_interrupts;
+        step.to = queues ? s->host_queues : s->host_interrupts;
+        snprintf(step.because, sizeof(step.because),
+                 "pool %s leaves it %u queues and %u interrupts, it has %u and %u", b->pool->name,
+                 queues ? s->host_queues : pf->nvme_host_queues,
+                 interrupts ? s->host_interrupts : pf->nvme_host_interrupts, pf->nvme_host_queues,
+                 pf->nvme_host_interrupts);
+        if (add_hits(&step, pf, b->leases) < 0)
+                return -ENOMEM;
+        if (pf->nvme_can & NVME_HOST_USES)
+                block(&step, REASON_HOST_DISK);
+        int r = add(b, &step);
+        if (r < 0)
+                free(step.hits);
+        return r;
+}
+
+/* What has no switch works as in legacy mode. */
+static bool is_in_mode(const struct pf *pf, enum eswitch_mode want) {
+        return want == ESWITCH_UNKNOWN || pf->eswitch == want ||
+               (pf->eswitch == ESWITCH_NONE && want == ESWITCH_LEGACY);
+}
+
+/* Before there are VFs: some drivers refuse to change the mode under them, others make them anew. With VFs
+ * the step takes these away, and the count comes when that is done. */
+static int plan_eswitch(struct builder *b) {
+        const struct pf *pf = b->pf;
+        struct step s = pf_step(pf, STEP_ESWITCH, b->pool->eswitch);
+
+        s.destructive = pf->num_vfs > 0;
+        snprintf(s.because, sizeof(s.because), "pool %s wants mode %s, it is in mode %s", b->pool->name,
+                 eswitch_mode_to_string(b->pool->eswitch), eswitch_mode_to_string(pf->eswitch));
+        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
+                return -ENOMEM;
+        if (pf->eswitch == ESWITCH_UNKNOWN || pf->eswitch == ESWITCH_NONE || pf->reason == REASON_ESWITCH)
+                block(&s, REASON_ESWITCH);
+        int r = add(b, &s);
+        if (r < 0)
+                free(s.hits);
+        return r;
+}
+
 /* The VF count. A count that was refused once is not tried again by itself; and where the driver made fewer
  * VFs than asked, destroying these to ask once more would go on for ever. */
 static int plan_count(struct builder *b, unsigned target) {
@@ -128,6 +188,8 @@ static int plan_count(struct builder *b, unsigned target) {
                 return -ENOMEM;
         if (s.destructive && target < pf->num_vfs && is_promised(b->world, pf))
                 block(&s, REASON_RESERVED);
+        if (is_disk_of_host(b) && s.kind != STEP_DISABLE)
+                block(&s, REASON_HOST_DISK);
         s.pending = s.kind == STEP_RESIZE && target > pf->num_vfs && pf->pending_vfs == target;
         if (refused || autoprobe_failed(pf)) /* a host driver would take the new VFs */
                 block(&s, refusal(pf));
@@ -183,7 +245,10 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
                 r = add(b, &s);
         }
         if (r >= 0 && !pf->whole)
-                r = plan_count(b, pool_vf_count(b->pool, pf->total_vfs));
+                r = plan_primary(b);
+        if (r >= 0 && !pf->whole)
+                r = is_in_mode(pf, b->pool->eswitch) ? plan_count(b, pool_vf_count(b->pool, pf->total_vfs))
+                                                     : plan_eswitch(b);
         for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
                 r = plan_vf(b, pf->vfs[i]);
         return r;
@@ -222,6 +287,17 @@ const char *step_describe(const struct step *s, char *buf, size_t size) {
         switch (s->kind) {
         case STEP_AUTOPROBE:
                 snprintf(buf, size, "keep host drivers off new VFs of %s", a);
+                break;
+        case STEP_PRIMARY:
+                snprintf(buf, size, "reset the NVMe controller %s, which gives resources to its VFs", a);
+                break;
+        case STEP_ESWITCH:
+                if (s->from > 0)
+                        snprintf(buf, size, "destroy the %u VFs of %s and put its switch into mode %s",
+                                 s->from, a, eswitch_mode_to_string((enum eswitch_mode) s->to));
+                else
+                        snprintf(buf, size, "put the switch of %s into mode %s", a,
+                                 eswitch_mode_to_string((enum eswitch_mode) s->to));
                 break;
         case STEP_ENABLE:
                 snprintf(buf, size, "enable %u VFs on %s (now %u)", s->to, a, s->from);

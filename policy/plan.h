@@ -7,6 +7,8 @@
 
 enum step_kind {
         STEP_AUTOPROBE, /* sriov_drivers_autoprobe of a PF to 0 */
+        STEP_PRIMARY,   /* an NVMe primary controller gives queues and interrupts away; resets it */
+        STEP_ESWITCH,   /* mode of the PF's switch; destroys every VF of the PF */
         STEP_ENABLE,    /* sriov_numvfs from 0 to N */
         STEP_RESIZE,    /* sriov_numvfs from M by way of 0 to N: destroys every VF of the PF */
         STEP_DISABLE,   /* sriov_numvfs from M to 0 */
@@ -18,7 +20,7 @@ enum step_kind {
 struct step {
         enum step_kind kind;
         struct address address; /* the PF, or the VF */
-        unsigned from, to;      /* VF counts, or 0 */
+        unsigned from, to;      /* VF counts; of ESWITCH to is an enum eswitch_mode; or 0 */
         bool destructive;       /* only on explicit request */
         bool blocked;           /* cannot be done now: reason says why (leased, stuck, …) */
         bool pending;           /* asked for before: done by itself once nothing blocks it */

@@ -58,6 +58,7 @@ static void pool_done(struct pool *p) {
                 free(p->functions[i].serial);
         }
         free(p->functions);
+        free(p->storage.list);
         free(p->driver);
         free(p->name);
 }
@@ -267,4 +268,10 @@ bool tenant_has_user(const struct tenant *t, uint32_t uid, const uint32_t *gids,
                 if (principal_is(t->groups, t->n_groups, gids[i]))
                         return true;
         return false;
+}
+
+const char *erase_rule_to_string(enum erase_rule e) {
+        static const char *const names[_ERASE_RULE_MAX] = { "delete", "format", "crypto", "never" };
+
+        return (unsigned) e < _ERASE_RULE_MAX ? names[e] : "unknown";
 }

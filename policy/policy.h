@@ -58,6 +58,31 @@ struct vf_count {
 /* What follows when somebody else changes attributes of a VF. */
 enum drift_rule { DRIFT_RESTORE, DRIFT_REPORT, _DRIFT_RULE_MAX };
 
+/* What a VF of an NVMe controller sees of its disks. */
+enum namespace_rule {
+        NAMESPACES_NONE,     /* nothing (default) */
+        NAMESPACES_ATTACHED, /* what is attached to its controller, by whoever set the device up */
+        NAMESPACES_LISTED,   /* one of the pool's list, which nobody else has */
+        NAMESPACES_NEW,      /* one that is made for the lease */
+        _NAMESPACE_RULE_MAX,
+};
+
+/* What becomes of the data when the lease is over. In the order of enum nvme_erase, and then. */
+enum erase_rule { ERASE_DELETE, ERASE_FORMAT, ERASE_CRYPTO, ERASE_NEVER, _ERASE_RULE_MAX };
+
+/* What a pool says of NVMe controllers. */
+struct storage {
+        uint32_t queues, interrupts; /* of each VF, the admin queue counted; 0: an even share */
+        bool takes_queues, takes_interrupts;
+        uint32_t host_queues, host_interrupts; /* flexible ones that the primary keeps, if the above */
+        bool host_disk;                        /* also VFs of a PF whose disks the host uses */
+        enum namespace_rule namespaces;
+        uint32_t *list; /* NSIDs, ascending, each once */
+        size_t n_list;
+        uint64_t size; /* bytes of a new one */
+        enum erase_rule erase;
+};
+
 struct pool {
         char *name;
         enum pool_class class;
@@ -69,6 +94,8 @@ struct pool {
         uint32_t msix; /* vectors of each VF, 0: as the device distributes them */
         char *driver;  /* VFIO driver to force, NULL: the best that the kernel has for the device */
         enum drift_rule drift;
+        enum eswitch_mode eswitch; /* ESWITCH_UNKNOWN: left as it is */
+        struct storage storage;
         finding_set accept; /* findings that do not forbid a lease of this pool */
         struct selector *functions;
         size_t n_functions;
@@ -197,3 +224,4 @@ const char *pool_class_to_string(enum pool_class c); /* "any", "network", "stora
 const char *placement_to_string(enum placement p);   /* "pack", "spread", "least-loaded" */
 const char *assign_to_string(enum assign a);         /* "vf", "function" */
 const char *numa_rule_to_string(enum numa_rule n);   /* "prefer", "require" */
+const char *erase_rule_to_string(enum erase_rule e); /* "delete", "format", "crypto", "never" */

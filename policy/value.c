@@ -280,3 +280,24 @@ int value_word(struct context *c, const char *path, json_t *object, const char *
         value_refuse(c, path, key, v, expected);
         return -1;
 }
+
+bool value_size(struct context *c, const char *path, json_t *object, const char *key, uint64_t *ret) {
+        json_t *v = json_object_get(object, key);
+        uint64_t bytes = 0;
+        char expected[96];
+
+        if (!v)
+                return false;
+        if (json_is_integer(v) && json_integer_value(v) > 0)
+                bytes = (uint64_t) json_integer_value(v);
+        else if (json_is_string(v) && parse_size(json_string_value(v), &bytes) < 0)
+                bytes = 0;
+        if (bytes > 0 && bytes <= INT64_MAX) {
+                *ret = bytes;
+                return true;
+        }
+        snprintf(expected, sizeof(expected), "a size like \"4G\", or a number of bytes from 1 to %lld",
+                 (long long) INT64_MAX);
+        value_refuse(c, path, key, v, expected);
+        return false;
+}

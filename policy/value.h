@@ -29,6 +29,7 @@ json_t *value_required(struct context *c, const char *path, json_t *object, cons
 bool value_int(struct context *c, const char *path, json_t *object, const char *key, int64_t min, int64_t max,
                int64_t *ret);
 bool value_bool(struct context *c, const char *path, json_t *object, const char *key, bool *ret);
+bool value_size(struct context *c, const char *path, json_t *object, const char *key, uint64_t *ret);
 bool value_percent(struct context *c, const char *path, json_t *object, const char *key, uint8_t *ret);
 bool value_mac(struct context *c, const char *path, json_t *object, const char *key, struct mac *ret);
 void value_glob(struct context *c, const char *path, json_t *object, const char *key, char **ret);

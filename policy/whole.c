@@ -242,7 +242,38 @@ static void check_functions(struct context *c, const struct draft *d) {
         check_exact(c, d, all, n);
 }
 
+/* Data that are never erased stay those of one tenant. */
+static void check_kept_data(struct context *c, const struct draft *d) {
+        const struct policy *p = d->policy;
+        _cleanup_free_ const struct tenant **owners = calloc(p->n_pools + 1, sizeof(*owners));
+        char path[PATH_MAX_LEN];
+
+        if (!owners) {
+                c->no_memory = true;
+                return;
+        }
+        FOREACH_ARRAY(t, p->tenants, p->n_tenants)
+                FOREACH_ARRAY(g, t->grants, t->n_grants) {
+                        if (g->pool >= p->n_pools) /* told already */
+                                continue;
+                        const struct pool *pool = &p->pools[g->pool];
+
+                        if (pool->storage.namespaces == NAMESPACES_NONE || pool->storage.erase != ERASE_NEVER)
+                                continue;
+                        if (!owners[g->pool]) {
+                                owners[g->pool] = t;
+                                continue;
+                        }
+                        c->source = d->tenants.sources[t - p->tenants];
+                        snprintf(path, sizeof(path), "/tenants/%s/pools/%s", t->name, pool->name);
+                        error_at(c, path, true,
+                                 "found a second tenant beside \"%s\" in a pool that never erases data; expected one, or another \"erase\"",
+                                 SHOWN(owners[g->pool]->name));
+                }
+}
+
 void check_whole(struct context *c, const struct draft *d) {
         check_macs(c, d);
         check_functions(c, d);
+        check_kept_data(c, d);
 }

@@ -399,7 +399,7 @@ class Host:
         self.write_policy(default_policy() if policy is None else policy)
         if MANY_USERS:
             for d in ("run/vfctld", "run/vfctld/leases", "run/vfctld/pending", "run/vfctld/baseline", "var/lib/vfctld", "var/lib/vfctld/quarantine",
-                      "var/lib/vfctld/reservations", "var/lib/vfctld/drained"):
+                      "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "var/lib/vfctld/disks"):
                 os.chown(self.tree.path(d), DAEMON_UID, DAEMON_UID)
         self.daemon = Daemon(self, *options)
 
@@ -534,6 +534,12 @@ class Host:
         """Writes a VF count as somebody else than the daemon might."""
         subprocess.run([f"{binaries()}/worker/simworker", "--root", self.dir, "--enable", f"{pf}={count}"], check=True)
 
+    def command_by_hand(self, pf, verb, controller=0, nsid=0, value=0):
+        """One admin command to an NVMe controller, as with nvme-cli; returns its status and what it gave."""
+        out = subprocess.run([f"{binaries()}/worker/simworker", "--root", self.dir, "--command",
+                              f"{pf} {verb} {controller} {nsid} {value}"], check=True, capture_output=True, text=True).stdout
+        return tuple(map(int, out.split()))
+
     def count(self, pf, lines):
         """Sets what the VFs of a PF have counted: index -> counters, in the order of common/stats.h; or None: not told.
         A string instead is as simstats.h says."""
@@ -563,7 +569,7 @@ class Host:
         except FileNotFoundError:
             return []
         return [(w[1], w[2], int(w[3]), w[5]) for w in lines
-                if w[1] not in ("!", "ping", "evidence", "listen", "identify", "statistics") and op in (None, w[1])
+                if w[1] not in ("!", "ping", "evidence", "listen", "identify", "statistics", "switch") and op in (None, w[1])
                 and (told or op or w[1] != "attributes") and address in (None, w[2])]
 
     def attributes(self, vf):

@@ -4,12 +4,13 @@
 #include "simattributes.h"
 #include "common/macro.h"
 #include "daemon/worker-changeset.h"
+#include "simeswitch.h"
 #include "simfault.h"
 #include "simvf.h"
+#include "sriov/devlink-vf.h"
 #include "sriov/netvf-apply.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,37 +56,21 @@ static void put(const struct driver *d, unsigned index, const struct vf_attribut
                    0644);
 }
 
-/* Between one message to the kernel and the next: sim/die_at_message counts down to the daemon's death. The
- * worker ends with it if sim/worker_dies is there, else it goes on, as one does that systemd started. */
-static void between_messages(const struct sim *s) {
-        uint64_t n = tree_number(s, "sim/die_at_message", 0);
-
-        if (n == 0)
-                return;
-        if (n > 1) {
-                tree_write(s, "sim/die_at_message", pathf("%llu\n", (unsigned long long) n - 1), 0666);
-                return;
-        }
-        unlinkat(s->root, "sim/die_at_message", 0);
-        if (s->daemon > 1 && getppid() == s->daemon)
-                kill(s->daemon, SIGKILL);
-        if (tree_exists(s, "sim/worker_dies"))
-                _exit(1);
-}
-
 static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
         const struct driver *d = userdata;
 
-        between_messages(d->sim);
+        fault_between(d->sim, "message");
         for (unsigned i = 0; i < n && i < d->num_vfs; i++)
                 ret[i] = get(d, i);
+        for (unsigned i = 0; sim_has_ports(d->sim, d->pf) && i < n && i < d->num_vfs; i++)
+                ret[i].set &= NET_PORT_ATTRIBUTES;
         return 0;
 }
 
 static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
         const struct driver *d = userdata;
 
-        between_messages(d->sim);
+        fault_between(d->sim, "message");
         FOREACH_ARRAY(c, changes, n) {
                 struct vf_attributes now = get(d, c->index), one = c->attributes;
 
@@ -146,7 +131,8 @@ struct outcome attributes_change(const struct sim *s, const struct worker_reques
         if (r < 0 || !errors)
                 return FAIL_ERRNO(EINVAL, "not a change set");
         take_faults(&d, q, changes, n);
-        r = netvf_apply_to(&kernel, changes, n, &step);
+        r = sim_has_ports(s, q->address) ? devlink_vf_apply_to(&kernel, changes, n, &step)
+                                         : netvf_apply_to(&kernel, changes, n, &step);
         if (r >= 0)
                 r = out[0] = changeset_write(changes, n);
         return r < 0 ? FAIL(-r, ATTRIBUTES, step) : OK;

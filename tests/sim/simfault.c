@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
@@ -59,7 +60,10 @@ static void parse_word(const char *key, const char *v, const struct worker_reque
                 f->reason = reason_from_name(v);
         else if (strcmp(key, "detail") == 0)
                 snprintf(f->detail, sizeof(f->detail), "%s", v);
-        else if (strcmp(key, "delay") == 0)
+        else if (strcmp(key, "reply") == 0) {
+                f->replies = true;
+                f->reply = n;
+        } else if (strcmp(key, "delay") == 0)
                 f->delay_ms = (unsigned) n;
         else if (strcmp(key, "delay-after") == 0)
                 f->delay_after_ms = (unsigned) n;
@@ -138,6 +142,28 @@ bool fault_take(const struct sim *s, const struct worker_request *q, struct faul
         else
                 tree_write(s, "sim/faults", text, 0666);
         return hit;
+}
+
+/* True if this step is the one that the file counts down to. */
+static bool count_down(const struct sim *s, const char *file) {
+        uint64_t n = tree_number(s, file, 0);
+
+        if (n > 1)
+                tree_write(s, file, pathf("%llu\n", (unsigned long long) n - 1), 0666);
+        else if (n == 1)
+                unlinkat(s->root, file, 0);
+        return n == 1;
+}
+
+void fault_between(const struct sim *s, const char *what) {
+        if (count_down(s, pathf("sim/exit_at_%s", what)))
+                _exit(1);
+        if (!count_down(s, pathf("sim/die_at_%s", what)))
+                return;
+        if (s->daemon > 1 && getppid() == s->daemon)
+                kill(s->daemon, SIGKILL);
+        if (tree_exists(s, "sim/worker_dies"))
+                _exit(1);
 }
 
 static int record_fd = -1;

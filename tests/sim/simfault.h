@@ -10,6 +10,7 @@
  * ends it before silent=1                              bind: nothing happens, as when the driver's probe
  * fails exit=before|after                     the worker ends before, or after the effect and before the
  * answer short=1, badid=1                      the answer is cut, or belongs to no request
+ *   reply=N                               the first value of the answer, whatever it should be
  *   die=before|during|after               the daemon is killed: the request is lost; carried out all the
  * same; carried out, then the daemon dies and never sees the answer sim/log: one line an operation, when it
  * ends: "seq op address value = error from=USEC to=USEC pid=PID text=TEXT", seq without gaps, error 0 or a
@@ -20,11 +21,17 @@
 
 enum fault_when { FAULT_NEVER, FAULT_BEFORE, FAULT_DURING, FAULT_AFTER };
 
+/* Dies between two steps of one operation if it is time: sim/die_at_<what> counts them down to the daemon's
+ * death. The worker ends with it if sim/worker_dies is there, else it goes on, as one does that systemd
+ * started. sim/exit_at_<what> counts down to the end of the worker alone. */
+void fault_between(const struct sim *s, const char *what);
+
 struct fault {
         int error; /* positive errno, 0 none */
         enum reason reason;
         char detail[64];
-        bool late, hang, silent, cut, badid;
+        bool late, hang, silent, cut, badid, replies;
+        uint64_t reply;
         unsigned delay_ms, delay_after_ms;
         enum fault_when exit, die;
 };

@@ -4,7 +4,9 @@
 simtree.h says what the simulated worker makes of it. VFs are not made here but by writing VF counts, as on a real host.
 """
 
+import contextlib
 import fcntl
+import json
 import os
 import shutil
 
@@ -18,12 +20,14 @@ class PF:
 
     serial (of the VPD), dsn (of the capability, as lspci prints it), mac, link (Mbit/s), slot, subsystem: who it is.
     total_msix: vectors that its driver can give to VFs; vf_msix: what each has at first (0: no MSI-X). With total=0 it is
-    no PF but a plain function, see function().
+    no PF but a plain function, see function(). controller: of an NVMe controller, what is not as in controller_state(). eswitch:
+    mode of its switch, if it has one.
     """
 
     def __init__(self, address, total=4, driver="igb", vendor=0x8086, device=0x10C9, vf_device=0x10CA,
                  klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None, vf_group=None,
-                 num=0, serial=None, dsn=None, mac=None, link=None, slot=None, subsystem=None, total_msix=None, vf_msix=0):
+                 num=0, serial=None, dsn=None, mac=None, link=None, slot=None, subsystem=None, total_msix=None, vf_msix=0,
+                 controller=None, eswitch=None):
         self.address, self.total, self.driver, self.numa, self.num = address, total, driver, numa, num
         self.vendor, self.device, self.vf_device, self.klass = vendor, device, vf_device, klass
         self.offset, self.stride, self.netdev, self.vf_driver = offset, stride, netdev, vf_driver
@@ -32,6 +36,8 @@ class PF:
         self.serial, self.dsn, self.mac, self.link, self.slot = serial, dsn, mac, link, slot
         self.subsystem = subsystem or (vendor, 1)
         self.total_msix, self.vf_msix = total_msix, vf_msix
+        self.controller = controller or {}
+        self.eswitch = eswitch
 
     def vf(self, index):
         """The address of a VF, by the arithmetic of the SR-IOV capability."""
@@ -49,6 +55,30 @@ def nvme(address, total=4, **more):
     """A PF that is an NVMe controller."""
     return PF(address, total=total, driver="nvme", vendor=0x1B36, device=0x0010, vf_device=0x0010, klass=0x010802,
               offset=1, vf_driver="nvme", **more)
+
+
+NVME_CLASS = 0x010802
+
+
+def controller_state(total, serial, **different):
+    """An NVMe controller with the controllers of its VFs, see simcontroller.h: it can do everything, has 4 queues and 2
+    interrupts for each VF, of which one may have twice as much, and no namespace."""
+    return {
+        "model": "Simulated NVMe", "serial": serial, "firmware": "1.0", "controller": 0,
+        "can": ["virtualize", "namespaces", "format", "crypto"],
+        "queues": {"flexible": 4 * total, "primary": 0, "next": 0, "private": 8, "secondary_max": 8, "granularity": 1},
+        "interrupts": {"flexible": 2 * total, "primary": 0, "next": 0, "private": 8, "secondary_max": 4, "granularity": 1},
+        "capacity": 1 << 40, "namespaces_max": 1024, "critical_warning": 0, "spare": 100, "spare_threshold": 10, "used": 1,
+        "temperature": 310, "media_errors": 0, "commands": 0,
+        "secondaries": [{"controller": i, "vf": i, "queues": 0, "interrupts": 0, "online": 0} for i in range(1, total + 1)],
+        "namespaces": [], "fail": [], **different,
+    }
+
+
+def namespace(nsid, size=1 << 30, shared=False, data="", controllers=()):
+    """One of a controller's namespaces; the primary is controller 0, VFs count from 1."""
+    return {"nsid": nsid, "block_size": 4096, "size": size, "used": 0, "shared": int(shared), "data": data,
+            "controllers": list(controllers)}
 
 
 def function(address, driver="nvme", vendor=0x1B36, device=0x0010, klass=0x010802, **more):
@@ -141,7 +171,7 @@ class Tree:
         self.iommu = iommu
         for d in ("sys/bus/pci/devices", "sys/bus/pci/drivers/vfio-pci", "sys/kernel/iommu_groups", "sys/class/iommu",
                   "sys/module/vfio_pci/parameters", "dev/vfio", "proc", "etc/vfctl/policy.d", "run/vfctld/leases",
-                  "run/vfctld/pending", "run/vfctld/baseline", "var/lib/vfctld/quarantine", "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "sys/class/block",
+                  "run/vfctld/pending", "run/vfctld/baseline", "var/lib/vfctld/quarantine", "var/lib/vfctld/reservations", "var/lib/vfctld/drained", "var/lib/vfctld/disks", "sys/class/block",
                   "sys/class/net", "sim/kernel", "sim/pf", "sim/resets", "sim/vf", "sim/memlock", "sim/attributes"):
             os.makedirs(os.path.join(root, d), exist_ok=True)
         for d in ("sim", "sim/resets", "sim/vf", "sim/memlock", "sim/attributes"):
@@ -246,6 +276,9 @@ class Tree:
 
     def disk(self, pf, name="nvme0n1", mounted=None, holder=None):
         """A block device below a function, perhaps mounted somewhere, or part of a holder such as dm-0."""
+        if pf.total and pf.klass == NVME_CLASS and (mounted or holder):
+            with self.controller(pf.address) as state:
+                state["host_uses"] = True
         number = f"259:{len(os.listdir(self.path('sys/class/block')))}"
         real = f"{self._real_dir(pf)}/nvme/nvme0/{name}"
         put(self.root, f"sys/{real}/dev", number + "\n")
@@ -317,6 +350,66 @@ class Tree:
             put(self.root, f"sim/pf/{pf.address}/vf/{name}", text)
         put(self.root, f"sim/pf/{pf.address}/group_base", f"{100 + self.groups}\n")
         put(self.root, f"sim/pf/{pf.address}/vf_driver", pf.vf_driver + "\n")
+        if pf.eswitch:
+            put(self.root, f"sim/pf/{pf.address}/eswitch", pf.eswitch + "\n")
+        if pf.klass == NVME_CLASS:
+            self._plug_controller(pf)
+
+    def _plug_controller(self, pf):
+        """A card that was here before still has its namespaces, and nothing else."""
+        fresh = controller_state(pf.total, **{"serial": pf.serial or f"SIM{pf.address[5:]}", **pf.controller})
+        path = f"sim/pf/{pf.address}/nvme"
+        with contextlib.suppress(FileNotFoundError):
+            before = json.loads(self.read(path))
+            if before["serial"] == fresh["serial"]:
+                fresh["namespaces"] = before["namespaces"]
+        put(self.root, path, json.dumps(fresh))
+        os.chmod(self.path(path), 0o666)
+
+    @contextlib.contextmanager
+    def controller(self, pf):
+        """An NVMe controller's state, to be read and changed, see simcontroller.h."""
+        path = self.path("sim/pf", pf, "nvme")
+        with open(path + ".lock", "w") as lock:
+            with contextlib.suppress(PermissionError):
+                os.chmod(lock.name, 0o666)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with open(path) as f:
+                before = f.read()
+            state = json.loads(before)
+            yield state
+            if json.dumps(state) == before:
+                return
+            with open(path + ".new", "w") as f:
+                json.dump(state, f)
+            os.chmod(path + ".new", 0o666)
+            os.rename(path + ".new", path)
+
+    def disks(self, pf, vf):
+        """What the owner of a VF (from 1) can read: namespace -> data. Nothing while its controller is offline."""
+        with self.controller(pf) as state:
+            of = next(s for s in state["secondaries"] if s["vf"] == vf)
+            return {n["nsid"]: n["data"] for n in state["namespaces"] if of["online"] and of["controller"] in n["controllers"]}
+
+    def write_disk(self, pf, vf, nsid, text):
+        """What the owner of a VF (from 1) does with its disk."""
+        if nsid not in self.disks(pf, vf):
+            raise LookupError(f"VF {vf} has no namespace {nsid}")
+        with self.controller(pf) as state:
+            for n in state["namespaces"]:
+                if n["nsid"] == nsid:
+                    n["data"] = text
+
+    def commands(self, pf, *verbs):
+        """The admin commands of a controller so far: (verb, controller, namespace, value, status); Identify left out unless
+        it is asked for."""
+        try:
+            lines = self.read(f"sim/pf/{pf}/nvme.log").split("\n")
+        except FileNotFoundError:
+            return []
+        words = [line.split() for line in lines]
+        return [(w[0], int(w[1]), int(w[2]), int(w[3]), int(w[4], 16)) for w in words
+                if (w[0] in verbs if verbs else w[0] != "identify")]
 
     def _pf_group(self, pf, real):
         number = pf.shared_group if pf.shared_group is not None else 99 - len(self.pfs)

@@ -8,7 +8,9 @@
 #include "daemon/worker-ops.h"
 #include "daemon/worker-path.h"
 #include "simattributes.h"
+#include "simeswitch.h"
 #include "simfault.h"
+#include "simnvme.h"
 #include "simstats.h"
 #include "simvf.h"
 #include "sriov/busmaster.h"
@@ -187,11 +189,23 @@ static struct outcome cut_off(const struct sim *s, const struct worker_request *
         return r < 0 ? FAIL_ERRNO(-r, step) : OK;
 }
 
+static struct outcome numvfs(const struct sim *s, const struct worker_request *q, struct worker_reply *p) {
+        struct outcome o = tree_numvfs(s, q->address, (unsigned) q->value[0]);
+
+        p->value[0] = tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
+        sim_eswitch_ports(s, q->address);
+        return o;
+}
+
+static struct outcome holders(const struct sim *s, const struct worker_request *q, struct worker_reply *p) {
+        p->value[0] = tree_holders(s, &q->address, 1, p->value + 1, WORKER_HOLDERS_MAX);
+        p->value[0] = MIN(p->value[0], WORKER_HOLDERS_MAX);
+        return OK;
+}
+
 static struct outcome operate(const struct sim *s, const struct worker_request *q,
                               const int in[WORKER_FDS_MAX], bool silent, struct worker_reply *p,
                               int out[WORKER_FDS_MAX]) {
-        struct outcome o;
-
         switch ((enum worker_op_code) q->op) {
         case WORKER_PING:
         case WORKER_LISTEN: /* nothing here waits for a fence */
@@ -201,9 +215,7 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                            q->value[0] ? "1\n" : "0\n", 0644);
                 return OK;
         case WORKER_NUMVFS:
-                o = tree_numvfs(s, q->address, (unsigned) q->value[0]);
-                p->value[0] = tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
-                return o;
+                return numvfs(s, q, p);
         case WORKER_BIND:
                 return bind(s, q, silent);
         case WORKER_UNBIND:
@@ -211,13 +223,11 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
         case WORKER_GROUP_TYPE:
                 return tree_group_type(s, q->address, q->text);
         case WORKER_FENCE:
-                o = fence(s, q, out);
                 worker_path_put(s->root, q->address, p);
-                return o;
+                return fence(s, q, out);
         case WORKER_SCRUB:
-                o = scrub(s, q, in);
                 worker_path_put(s->root, q->address, p);
-                return o;
+                return scrub(s, q, in);
         case WORKER_EVIDENCE:
                 return worker_path_put(s->root, q->address, p) < 0 ? FAIL_ERRNO(ENODEV, "path") : OK;
         case WORKER_CUT_OFF:
@@ -231,9 +241,7 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
         case WORKER_MEMLOCK:
                 return memlock(s, q);
         case WORKER_HOLDERS:
-                p->value[0] = tree_holders(s, &q->address, 1, p->value + 1, WORKER_HOLDERS_MAX);
-                p->value[0] = MIN(p->value[0], WORKER_HOLDERS_MAX);
-                return OK;
+                return holders(s, q, p);
         case WORKER_CONFIG:
                 return config(s, q, p);
         case WORKER_RENEW:
@@ -244,6 +252,19 @@ static struct outcome operate(const struct sim *s, const struct worker_request *
                 return attributes_change(s, q, in, out);
         case WORKER_STATISTICS:
                 return sim_statistics(s, q, p, out);
+        case WORKER_SWITCH:
+                return sim_switch(s, q, p, out);
+        case WORKER_ESWITCH:
+                return sim_eswitch(s, q);
+        case WORKER_NVME_STATE:
+        case WORKER_NVME_PRIMARY:
+        case WORKER_NVME_OFFLINE:
+        case WORKER_NVME_ONLINE:
+        case WORKER_NVME_CREATE:
+        case WORKER_NVME_ATTACH:
+        case WORKER_NVME_DETACH:
+        case WORKER_NVME_ERASE:
+                return sim_nvme(s, q, p, out);
         case _WORKER_OP_MAX:
                 break;
         }

@@ -3,6 +3,7 @@
 
 #include "simtree.h"
 #include "common/macro.h"
+#include "simcontroller.h"
 #include "simvf.h"
 
 #include <errno.h>
@@ -108,9 +109,13 @@ int tree_lock_pf(const struct sim *s, struct address pf) {
         return fd;
 }
 
+static unsigned routing_id(struct address a) {
+        return ((unsigned) a.bus << 8) + ((unsigned) a.device << 3) + a.function;
+}
+
 struct address vf_address(const struct sim *s, struct address pf, unsigned index) {
         const char *p = ADDRESS_STR(pf);
-        uint64_t rid = ((unsigned) pf.bus << 8) + ((unsigned) pf.device << 3) + pf.function;
+        uint64_t rid = routing_id(pf);
 
         rid += tree_number(s, pathf(DEVICE "/sriov_offset", p), 128);
         rid += tree_number(s, pathf(DEVICE "/sriov_stride", p), 1) * index;
@@ -118,6 +123,13 @@ struct address vf_address(const struct sim *s, struct address pf, unsigned index
                                  .bus = (rid >> 8) & 0xff,
                                  .device = (rid >> 3) & 0x1f,
                                  .function = rid & 7 };
+}
+
+unsigned vf_index(const struct sim *s, struct address pf, struct address vf) {
+        struct address first = vf_address(s, pf, 0);
+        unsigned stride = (unsigned) tree_number(s, pathf(DEVICE "/sriov_stride", ADDRESS_STR(pf)), 1);
+
+        return (routing_id(vf) - routing_id(first)) / MAX(stride, 1U);
 }
 
 static struct outcome numvfs_remove(const struct sim *s, struct address pf, unsigned have) {
@@ -164,7 +176,9 @@ struct outcome tree_numvfs(const struct sim *s, struct address pf, unsigned want
         if (want > 0 && have > 0)
                 return FAIL(EBUSY, NUMVFS_BUSY, "sriov_numvfs");
         struct outcome o = want == 0 ? numvfs_remove(s, pf, have) : numvfs_add(s, pf, want, &now);
-        if (o.error == 0)
+        if (o.error == 0) {
                 tree_write(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(pf)), pathf("%u\n", now), 0644);
+                controller_vfs(s, pf, now);
+        }
         return o;
 }

@@ -8,6 +8,7 @@
 #define CDEV_OF_GROUP(group) ((group) + 5000) /* unlike the group, so that mixing them up shows */
 
 struct address vf_address(const struct sim *s, struct address pf, unsigned index);
+unsigned vf_index(const struct sim *s, struct address pf, struct address vf);
 
 /* Makes the directory with everything in it. 0 or -errno. */
 int vf_add(const struct sim *s, struct address pf, struct address vf, unsigned index);

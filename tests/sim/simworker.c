@@ -5,6 +5,7 @@
  * compared with. */
 
 #include "common/macro.h"
+#include "simcontroller.h"
 #include "simfault.h"
 #include "simops.h"
 
@@ -104,6 +105,8 @@ static int serve(const struct sim *s, const struct worker_request *q, const int 
                 kill_daemon(s);
         if (f.exit == FAULT_AFTER)
                 _exit(1);
+        if (f.replies)
+                p.value[0] = f.reply;
         if (f.badid)
                 p.id += 1000000;
         int r = answer(&p, out, f.cut ? sizeof(p) / 2 : sizeof(p));
@@ -139,13 +142,35 @@ static int enable_by_hand(const struct sim *s, const char *text) {
         return tree_numvfs(s, pf, count).error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* "0000:01:00.0 online 2 0 0": what an administrator does with nvme-cli. Prints the status and the result. */
+static int command_by_hand(const struct sim *s, const char *text) {
+        char address[ADDRESS_STR_MAX + 1] = "", verb[32] = "";
+        unsigned controller, nsid;
+        unsigned long long value;
+        struct address pf;
+
+        if (sscanf(text, "%16s %31s %u %u %llu", address, verb, &controller, &nsid, &value) != 5 ||
+            address_parse(address, &pf) < 0)
+                return EXIT_FAILURE;
+        for (enum verb v = 0; v < _VERB_MAX; v++)
+                if (strcmp(controller_verb(v), verb) == 0) {
+                        struct command c = { v, (uint16_t) controller, nsid, value, 0 };
+                        int status = controller_do(s, pf, &c);
+
+                        printf("%d %llu\n", status, (unsigned long long) c.result);
+                        return EXIT_SUCCESS;
+                }
+        return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
         static const struct option options[] = { { "root", required_argument, NULL, 'r' },
                                                  { "floor", no_argument, NULL, 'f' },
                                                  { "enable", required_argument, NULL, 'e' },
+                                                 { "command", required_argument, NULL, 'c' },
                                                  { 0 } };
         struct sim s = { .root = -1, .daemon = getppid() };
-        const char *enable = NULL;
+        const char *enable = NULL, *command = NULL;
         bool floor = false;
         int c;
 
@@ -156,6 +181,8 @@ int main(int argc, char **argv) {
                         floor = true;
                 else if (c == 'e')
                         enable = optarg;
+                else if (c == 'c')
+                        command = optarg;
                 else
                         return EXIT_FAILURE;
         }
@@ -167,5 +194,7 @@ int main(int argc, char **argv) {
         /* A worker in the kernel hears no signal; SIGKILL remains for the tests */
         signal(SIGTERM, SIG_IGN);
         signal(SIGINT, SIG_IGN);
+        if (command)
+                return command_by_hand(&s, command);
         return enable ? enable_by_hand(&s, enable) : floor ? sim_floor(&s) : serve_all(&s);
 }

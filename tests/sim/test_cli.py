@@ -559,11 +559,39 @@ class ListTest(CliTest):
     def test_show_pf(self):
         self.stub.answers.update({"ListVFs": {"vfs": []}, "ListPFs": {"pfs": [
             make("PF", address=ONE, reason="none", slot="4", serial="SN1", mac="02:00:00:00:00:09", link_mbps=25000,
-                 drained=True, drain_reason="firmware\x1b[31m", pending_vfs=7)]}})
+                 drained=True, drain_reason="firmware\x1b[31m", pending_vfs=7)]},
+            "GetController": VarlinkError("org.varlink.service.MethodNotFound", {"method": "x"})})  # an older daemon
         shown = self.out("show", ONE)
         for line in ("slot:      4", "serial:    SN1", "mac:       02:00:00:00:00:09", "speed:     25000 Mbit/s",
                      r"drained:   no new leases: firmware\x1b[31m", "pending:   7 VFs"):
             self.assertIn(line, shown)
+
+    def test_show_controller(self):
+        resources = make("NvmeResources", flexible=16, assigned=8, primary=4, most=8)
+        controller = make("NvmeController", address=ONE, model="A drive\x1b[31m", serial="SN1", firmware="1.0", controller=0,
+                          queues=resources, interrupts=resources, warnings=["spare"], celsius=41, spare=5, used=99,
+                          media_errors=2, capacity=4 << 40, available=1 << 40,
+                          secondaries=[make("NvmeSecondary", controller=1, vf="0000:01:10.0", queues=4, interrupts=2, online=True),
+                                       make("NvmeSecondary", controller=2, vf=None)],
+                          namespaces=[make("NvmeNamespace", nsid=7, size=10 << 30, block_size=4096, controllers=[0, 1],
+                                           vf="0000:01:10.0", tenant="red", vm="db1", erase="format")])
+        vf = make("VF", address="0000:01:10.0", pf=ONE, state="leased", reason="none", namespaces=[7])
+        self.stub.answers.update({"ListVFs": {"vfs": []}, "ListPFs": {"pfs": [make("PF", address=ONE, reason="none")]},
+                                  "GetController": {"controller": controller}})
+        shown = self.out("show", ONE)
+        for line in (r"NVMe:      controller 0, A drive\x1b[31m, serial SN1, firmware 1.0",
+                     "health:    warning: spare, spare 5 %, used 99 %, 2 media errors, temperature 41 C",
+                     "queues:    16 for VFs: 8 given, 4 the host's, 8 at most for one", "capacity:  4T, 1T in no namespace"):
+            self.assertIn(line, shown)
+        self.assertRegex(shown, r"1 +0000:01:10.0 +4 +2 +online")
+        self.assertRegex(shown, r"7 +10G +4096 +host,1 +0000:01:10.0 +red +db1 +format")
+        self.stub.answers.update({"ListVFs": {"vfs": [vf]}, "GetEvidence": {"evidence": make("Evidence", address="0000:01:10.0")},
+                                  "GetStatistics": {"statistics": []},
+                                  "ListPFs": {"pfs": [make("PF", address=ONE, reason="none", capacity=4 << 40, available=1 << 40)]}})
+        self.assertRegex(self.out("list", "pfs"), r"FREE +CAPACITY\n(.*) 1T +4T\n")
+        shown = self.out("show", "0000:01:10.0")
+        self.assertIn("NVMe:      controller 1, online, 4 queues, 2 interrupts", shown)
+        self.assertIn("disks:     namespace 7", shown)
 
     def test_show_lease(self):
         got = lease(group="web", anti_affinity=True, expires=60 * 1000000, over_policy="quota",

@@ -52,6 +52,7 @@ class BetweenTest(SimTest):
         host.write_policy(policy(pools=False))
         host.call("Reload")
         host.wait_state(vf, "unmanaged")
+        host.daemon.systemd.stored()  # the service manager closes its descriptor of the fence when it comes to it
         self.assertFalse(host.fenced(vf))
         with open(host.tree.path("sim/vf", vf), "w") as f:
             f.write("what somebody left behind")

@@ -387,7 +387,7 @@ class WorkerTest(SimTest):
         for die, done in (("before", "1"), ("during", "0"), ("after", "0")):
             self.start()
             self.the_host.faults(f"op=autoprobe die={die} count=1")
-            parent = subprocess.Popen([harness.PYTHON, "-c", PARENT, f"{harness.binaries()}/worker/simworker", self.dir],
+            parent = subprocess.Popen([harness.PYTHON, "-c", PARENT, f"{harness.binaries()}/worker/simworker", self.dir, str(VERSION)],
                                       **harness.as_user(harness.DAEMON_UID))
             self.assertEqual(parent.wait(20), -9)
             wait_for(lambda: self.the_host.operations() or die == "before")
@@ -440,7 +440,7 @@ import socket, struct, subprocess, sys, time
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 worker = subprocess.Popen([sys.argv[1], "--root", sys.argv[2]], stdin=theirs)
 theirs.close()
-ours.send(struct.pack("=IIQIBBBx4Q64s", 3, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b""))
+ours.send(struct.pack("=IIQIBBBx4Q64s", int(sys.argv[3]), 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, b""))
 time.sleep(30)
 """
 

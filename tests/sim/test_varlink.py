@@ -7,7 +7,7 @@ import os
 import harness
 from harness import PF, SimTest, needs_users
 from idl import Interface
-from simhost import nvme
+from simhost import namespace, nvme
 
 FILE = os.path.join(harness.HERE, "..", "..", "daemon", "io.vfctl.Manager.varlink")
 SERVICE = "org.varlink.service."
@@ -121,6 +121,11 @@ class TypeTest(SimTest):
             if method != "Rescan":
                 self.assertTrue(next(iter(reply.values())), f"{method}: {reply}, so it proves nothing")
         self.check("GetEvidence", host.call("GetEvidence", address=red.vfs[0]))
+        with host.tree.controller("0000:05:00.0") as state:
+            state["namespaces"] = [namespace(3, controllers=[0, 1])]
+        reply = host.call("GetController", address="0000:05:00.0")
+        self.check("GetController", reply)
+        self.assertEqual([n["controllers"] for n in reply["controller"]["namespaces"]], [[0, 1]])
         host.count(pf.address, {0: [1] * 8, 1: None})
         reply = host.call("GetStatistics")
         self.check("GetStatistics", reply)

@@ -2,6 +2,7 @@
 /* policy/plan: each rule by a table, and by chance: what is applied leaves nothing to do, and leases are
  * never hit. */
 
+#include "common/nvme.h"
 #include "common/text.h"
 #include "policy/plan.h"
 #include "tests/unit/test-policy-host.h"
@@ -114,6 +115,115 @@ static void plans_counts(void **state) {
         }
 }
 
+#define V NVME_CAN_VIRTUALIZE
+#define U NVME_HOST_USES
+
+/* Pools: what the host's controller keeps is not said; nothing; 2 queues, also with a disk of the host. */
+static void plans_storage(void **state) {
+        static const struct {
+                int pool;
+                bool known;
+                uint32_t can;
+                unsigned now, queues, interrupts;
+                bool leased;
+                const char *plan;
+        } rows[] = {
+                { 0, true, V, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
+                { 0, true, V | U, 0, 8, 8, false, "enable 0000:01:00.0 0>4 #host-disk\n" },
+                { 0, true, V | U, 2, 8, 8, false, "resize 0000:01:00.0 2>4 ! #host-disk\n" },
+                { 0, true, V | U, 4, 8, 8, false, "" },
+                { 0, false, V | U, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
+                { 1, true, V, 0, 8, 8, false, "primary 0000:01:00.0 8>0 !\nenable 0000:01:00.0 0>4\n" },
+                { 1, true, V, 0, 0, 8, false, "primary 0000:01:00.0 8>0 !\nenable 0000:01:00.0 0>4\n" },
+                { 1, true, V, 0, 0, 0, false, "enable 0000:01:00.0 0>4\n" },
+                { 1, true, 0, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
+                { 1, false, V, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
+                { 1, true, V, 4, 8, 8, false, "primary 0000:01:00.0 8>0 !\n" },
+                { 1, true, V, 4, 8, 8, true, "primary 0000:01:00.0 8>0 ! #leased @vm\n" },
+                { 1, true, V | U, 4, 8, 8, false, "primary 0000:01:00.0 8>0 ! #host-disk\n" },
+                { 2, true, V, 4, 2, 8, false, "" },
+                { 2, true, V, 4, 3, 8, false, "primary 0000:01:00.0 3>2 !\n" },
+                { 2, true, V | U, 0, 3, 8, false,
+                  "primary 0000:01:00.0 3>2 ! #host-disk\nenable 0000:01:00.0 0>4\n" },
+        };
+
+        FOREACH_ARRAY(i, rows, ARRAY_SIZE(rows)) {
+                struct host h = {
+                        .policy = policy_of(
+                                        "{ \"version\": 1, \"pools\": {"
+                                        " \"a\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"nvme\" } ] },"
+                                        " \"b\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"nvme\" } ],"
+                                        "   \"host_queues\": 0, \"host_interrupts\": 0 },"
+                                        " \"c\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"nvme\" } ],"
+                                        "   \"host_queues\": 2, \"host_disk\": \"allow\" } } }")
+                };
+                struct pf *pf = host_add_pf(&h, 1, 8, i->now);
+
+                pf->pool = i->pool;
+                pf->autoprobe = false;
+                pf->nvme_known = i->known;
+                pf->nvme_can = i->can;
+                pf->nvme_host_queues = (uint16_t) i->queues;
+                pf->nvme_host_interrupts = (uint16_t) i->interrupts;
+                if (i->leased)
+                        host_add_lease(&h, "red", "b", "vm", pf, 0, 1);
+                require_plan(&h, i->plan);
+                host_done(&h);
+        }
+}
+
+#undef V
+#undef U
+
+/* Before VFs are made; and never by taking VFs away unasked. */
+static void plans_modes(void **state) {
+        static const struct {
+                int pool;
+                enum eswitch_mode mode;
+                unsigned now;
+                bool leased;
+                enum reason reason;
+                const char *plan;
+        } table[] = {
+                { 0, ESWITCH_UNKNOWN, 0, false, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+                { 0, ESWITCH_SWITCHDEV, 0, false, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+                { 1, ESWITCH_UNKNOWN, 0, false, REASON_NONE, "eswitch 0000:01:00.0 0>3 #eswitch\n" },
+                { 1, ESWITCH_NONE, 0, false, REASON_NONE, "eswitch 0000:01:00.0 0>3 #eswitch\n" },
+                { 1, ESWITCH_LEGACY, 0, false, REASON_NONE, "eswitch 0000:01:00.0 0>3\n" },
+                { 1, ESWITCH_LEGACY, 0, false, REASON_ESWITCH, "eswitch 0000:01:00.0 0>3 #eswitch\n" },
+                { 1, ESWITCH_SWITCHDEV, 0, false, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+                { 1, ESWITCH_SWITCHDEV, 4, false, REASON_NONE, "" },
+                { 1, ESWITCH_LEGACY, 4, false, REASON_NONE, "eswitch 0000:01:00.0 4>3 !\n" },
+                { 1, ESWITCH_LEGACY, 2, true, REASON_NONE, "eswitch 0000:01:00.0 2>3 ! #leased @vm\n" },
+                { 2, ESWITCH_UNKNOWN, 0, false, REASON_NONE, "eswitch 0000:01:00.0 0>2 #eswitch\n" },
+                { 2, ESWITCH_NONE, 0, false, REASON_NONE, "enable 0000:01:00.0 0>4\n" },
+                { 2, ESWITCH_LEGACY, 2, false, REASON_NONE, "resize 0000:01:00.0 2>4 !\n" },
+                { 2, ESWITCH_SWITCHDEV, 4, false, REASON_NONE, "eswitch 0000:01:00.0 4>2 !\n" },
+        };
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                struct host h = {
+                        .policy = policy_of(
+                                        "{ \"version\": 1, \"pools\": {"
+                                        " \"a\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ] },"
+                                        " \"b\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"eswitch\": \"switchdev\" },"
+                                        " \"c\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"eswitch\": \"legacy\" } } }")
+                };
+                struct pf *pf = host_add_pf(&h, 1, 8, i->now);
+
+                pf->pool = i->pool;
+                pf->autoprobe = false;
+                pf->eswitch = i->mode;
+                pf->reason = i->reason;
+                if (i->leased)
+                        host_add_lease(&h, "red", "b", "vm", pf, 0, 1);
+                require_plan(&h, i->plan);
+                host_done(&h);
+        }
+}
+
 static void plans_vfs(void **state) {
         static const struct {
                 enum vf_state state;
@@ -208,6 +318,12 @@ static void describes(void **state) {
                 const char *kind, *text;
         } table[] = {
                 { { .kind = STEP_AUTOPROBE }, "autoprobe", "keep host drivers off new VFs of 0000:01:00.0" },
+                { { .kind = STEP_ESWITCH, .to = ESWITCH_SWITCHDEV },
+                  "eswitch",
+                  "put the switch of 0000:01:00.0 into mode switchdev" },
+                { { .kind = STEP_ESWITCH, .from = 3, .to = ESWITCH_LEGACY },
+                  "eswitch",
+                  "destroy the 3 VFs of 0000:01:00.0 and put its switch into mode legacy" },
                 { { .kind = STEP_ENABLE, .to = 7 }, "enable", "enable 7 VFs on 0000:01:00.0 (now 0)" },
                 { { .kind = STEP_RESIZE, .from = 3, .to = 7 },
                   "resize",
@@ -230,7 +346,7 @@ static void describes(void **state) {
                 assert_ptr_equal(step_describe(&s, buf, sizeof(buf)), buf);
                 assert_string_equal(buf, i->text);
         }
-        assert_string_equal(step_describe(&table[1].step, small, sizeof(small)), "enable 7 ");
+        assert_string_equal(step_describe(&table[3].step, small, sizeof(small)), "enable 7 ");
 }
 
 static struct host random_host(struct chance *c) {
@@ -294,6 +410,18 @@ static void apply_step(struct host *h, const struct step *s) {
         case STEP_AUTOPROBE:
                 assert_true(pf->autoprobe);
                 pf->autoprobe = false;
+                break;
+        case STEP_PRIMARY:
+                assert_true(s->destructive);
+                assert_false(has_lease(h, pf));
+                assert_false(pf->nvme_can & NVME_HOST_USES);
+                pf->nvme_host_queues = pf->nvme_host_interrupts = 0;
+                break;
+        case STEP_ESWITCH:
+                assert_true(s->destructive == (pf->num_vfs > 0) && s->from == pf->num_vfs);
+                assert_false(has_lease(h, pf));
+                pf_set_vfs(pf, 0, VF_UNBOUND);
+                pf->eswitch = (enum eswitch_mode) s->to;
                 break;
         case STEP_ENABLE:
                 assert_int_equal(pf->num_vfs, 0);
@@ -421,7 +549,8 @@ static void plans_many_leases(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(plans_counts),      cmocka_unit_test(plans_vfs),
+                cmocka_unit_test(plans_counts),      cmocka_unit_test(plans_storage),
+                cmocka_unit_test(plans_modes),       cmocka_unit_test(plans_vfs),
                 cmocka_unit_test(orders_steps),      cmocka_unit_test(leases_block),
                 cmocka_unit_test(describes),         cmocka_unit_test(applied_plans_leave_nothing),
                 cmocka_unit_test(plans_many_leases),

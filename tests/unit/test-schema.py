@@ -29,6 +29,7 @@ PARSER_ONLY = {
     "macs-prefix": "numbers in strings",
     "max-lease-overflow": "numbers in strings",
     "memlock-overflow": "numbers in strings",
+    "kept-data": "who else has the pool",
     "merge-broken": "several files",
     "merge-defaults": "several files",
     "merge-faults": "several files",

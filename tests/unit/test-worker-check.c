@@ -87,6 +87,10 @@ static void test_targets(void **state) {
                 { WORKER_IDENTIFY, VF_A, 0 },
                 { WORKER_IDENTIFY, PF_B, 0 },
                 { WORKER_IDENTIFY, "0000:09:00.0", -ENODEV },
+                { WORKER_SWITCH, PF_A, 0 },
+                { WORKER_SWITCH, PF_B, 0 }, /* reads only */
+                { WORKER_SWITCH, VF_A, -EPERM },
+                { WORKER_ESWITCH, VF_A, -EPERM },
         };
         struct faketree *t = *state;
 
@@ -186,6 +190,18 @@ static void test_arguments(void **state) {
         q = ask(WORKER_NUMVFS, PF_A);
         q.value[0] = 65536;
         assert_int_equal(check(t, &q), -EINVAL);
+        q = ask(WORKER_ESWITCH, PF_A);
+        q.value[0] = ESWITCH_SWITCHDEV;
+        assert_int_equal(check(t, &q), -EBUSY); /* it has VFs */
+        faketree_pf(t, &(struct fake_pf){ .address = "0000:02:00.0", .managed = true });
+        q.address = ask(WORKER_PING, "0000:02:00.0").address;
+        faketree_write(t, fake_device("0000:02:00.0", "sriov_numvfs"), "0\n");
+        assert_int_equal(check(t, &q), 0);
+        q.value[0] = ESWITCH_NONE;
+        assert_int_equal(check(t, &q), -EINVAL);
+        q.address = ask(WORKER_PING, PF_B).address;
+        q.value[0] = ESWITCH_LEGACY;
+        assert_int_equal(check(t, &q), -EPERM); /* nobody's */
 }
 
 static void test_malformed(void **state) {

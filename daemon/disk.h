@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The ledger of disks: which NVMe namespaces VFs were given, so that no data outlive their owner. A record is
+ * written before the VF can reach the namespace and removed once its data are unreadable, whatever happens
+ * between; it outlives daemon, host and VF, since data do. Under /var/lib/vfctld/disks. */
+
+#include "common/model.h"
+#include "policy/policy.h"
+
+struct manager;
+struct managed_pf;
+struct managed_vf;
+
+struct disk {
+        struct disk *next;
+        struct address vf, pf; /* as they were; a card may have moved since */
+        char serial[21];       /* of the controller: it, and the NSID, are what stays */
+        uint32_t nsid;         /* 0: one is about to be made, see before */
+        bool made;             /* for the lease: it is deleted at last */
+        enum erase_rule erase; /* ERASE_NEVER: in use, and its owner's for good */
+        char tenant[NAME_MAX_LEN + 1], vm[NAME_MAX_LEN + 1];
+        uint32_t *before; /* nsid 0: the namespaces that there were */
+        size_t n_before;
+};
+
+/* Reads all records. 0 or -errno. */
+int disks_load(struct manager *m);
+void disks_free(struct manager *m);
+
+/* The PF's serial number is known now: its records come to it. */
+void disks_claim(struct managed_pf *p);
+/* The next record whose data this VF has to see to: its own, else one of a VF that the PF does not have any
+ * more. NULL: none. */
+struct disk *disks_next(struct managed_vf *v);
+/* The VF, or the PF, goes away; its records stay. */
+void disks_release_vf(struct managed_vf *v);
+void disks_release_pf(struct managed_pf *p);
+
+/* Writes a record, then keeps it with the VF. 0 or -errno, and nothing is kept. */
+int disk_add(struct managed_vf *v, const struct disk *d, struct disk **ret);
+/* The namespace that was about to be made has its number. The record stays one of "about to" if that cannot
+ * be written. */
+int disk_is_made(struct managed_vf *v, struct disk *d, uint32_t nsid);
+/* Its data are unreadable; now the namespace itself is to go. */
+int disk_is_erased(struct managed_vf *v, struct disk *d);
+void disk_remove(struct managed_vf *v, struct disk *d);
+
+/* True if any record of the PF is about this namespace. */
+bool disks_have(const struct managed_pf *p, uint32_t nsid);

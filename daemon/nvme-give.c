@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The disks of a lease. What a VF is to have is written down first, then attached to its controller; the way
+ * back reads the records (nvme-life.c), so that it does not matter where this ends. */
+
+#include "common/text.h"
+#include "daemon/nvme.h"
+#include "sriov/nvme-rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct giving {
+        struct giving *next;
+        struct manager *manager;
+        struct managed_vf *vf;
+        nvme_given done;
+        void *userdata;
+        struct disk disk; /* what its records are to say */
+        struct storage storage;
+        struct disk *record; /* the one being given; the ledger's */
+};
+
+static void giving_free(struct manager *m, struct giving *g) {
+        for (struct giving **i = &m->givings; *i; i = &(*i)->next)
+                if (*i == g) {
+                        *i = g->next;
+                        break;
+                }
+        free(g->storage.list);
+        free(g);
+}
+
+void nvme_stop(struct manager *m) {
+        while (m->givings)
+                giving_free(m, m->givings);
+}
+
+static void end(struct giving *g, bool over, enum reason reason, int error, const char *detail) {
+        nvme_given done = g->done;
+        void *userdata = g->userdata;
+        struct managed_vf *v = g->vf;
+        char said[160];
+
+        text_copy(said, sizeof(said), detail);
+        giving_free(g->manager, g);
+        done(v, over, reason, error, said, userdata);
+}
+
+/* Common to all callbacks. True: it has ended. */
+static bool ended(struct giving *g, const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
+                  enum reason reason) {
+        struct managed_vf *v = g->vf;
+
+        if (vf_op_ended(v, reply, fds))
+                end(g, true, reply->error == -ETIMEDOUT ? REASON_STUCK : REASON_GONE, reply->error,
+                    reply->detail);
+        else if (worker_reply_is_transient(reply))
+                end(g, false, REASON_NO_WORKER, reply->error, reply->detail);
+        else if (reply->error < 0)
+                end(g, false,
+                    reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason : reason,
+                    reply->error, reply->detail);
+        else if (v->vf.state != VF_LEASING)
+                end(g, false, REASON_OWNER_GONE, 0, "the lease ended meanwhile");
+        else
+                return false;
+        return true;
+}
+
+static struct worker_op give_op(struct giving *g, enum worker_op_code code, worker_done done) {
+        struct worker_op op = vf_op(g->vf, code, done);
+
+        op.vf_scope = false; /* as in nvme-life.c */
+        op.userdata = g;
+        return op;
+}
+
+static void submit(struct giving *g, struct worker_op *op) {
+        struct managed_vf *v = g->vf;
+
+        v->busy = true;
+        v->vf_scope = op->vf_scope;
+        v->op = op->request.op;
+        if (worker_link_submit(v->manager->link, op) >= 0)
+                return;
+        v->busy = false;
+        end(g, false, REASON_HANDOFF_FAILED, -ENOMEM, "out of memory");
+}
+
+static void on_attached(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct giving *g = userdata;
+        struct managed_vf *v = g->vf;
+        bool refused = reply->error < 0 && !worker_reply_is_transient(reply) && reply->error != -ETIMEDOUT &&
+                       reply->error != -ECANCELED;
+
+        /* Nobody of ours had it, so nothing of it is to be erased; one that was made goes */
+        if (refused && g->record && !g->record->made && v->vf.state != VF_ABSENT)
+                disk_remove(v, g->record);
+        if (ended(g, reply, fds, REASON_NAMESPACE))
+                return;
+        nvme_changed(managed_pf(v->vf.pf));
+        end(g, false, REASON_NONE, 0, "");
+}
+
+static void step_attach(struct giving *g, uint32_t nsid) {
+        struct worker_op op = give_op(g, WORKER_NVME_ATTACH, on_attached);
+
+        op.request.value[0] = nsid;
+        op.request.value[1] = 1;
+        submit(g, &op);
+}
+
+static void on_created(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct giving *g = userdata;
+        struct managed_vf *v = g->vf;
+        uint64_t nsid = reply->value[0];
+
+        if (ended(g, reply, fds, REASON_NAMESPACES_USED_UP))
+                return;
+        int r = nsid > 0 && nsid <= UINT32_MAX ? disk_is_made(v, g->record, (uint32_t) nsid) : -EPROTO;
+        if (r < 0) {
+                end(g, false, REASON_STORE_FAILED, r, "");
+                return;
+        }
+        g->record = v->disks;
+        step_attach(g, (uint32_t) nsid);
+}
+
+/* Written down with what there is, so that what is made can be told from it if nobody hears its number. */
+static void make_disk(struct giving *g) {
+        struct managed_vf *v = g->vf;
+        const struct nvme_state *state = &managed_pf(v->vf.pf)->nvme;
+        size_t n = state->primary.n_namespaces;
+        _cleanup_free_ uint32_t *before = calloc(n + 1, sizeof(*before));
+
+        for (size_t i = 0; before && i < n; i++)
+                before[i] = state->namespaces[i].nsid;
+        g->disk.nsid = 0;
+        g->disk.before = before;
+        g->disk.n_before = n;
+        int r = before ? disk_add(v, &g->disk, &g->record) : -ENOMEM;
+        g->disk.before = NULL;
+        if (r < 0) {
+                end(g, false, REASON_STORE_FAILED, r, "");
+                return;
+        }
+        struct worker_op op = give_op(g, WORKER_NVME_CREATE, on_created);
+        op.request.value[0] = g->storage.size;
+        submit(g, &op);
+}
+
+/* The lowest of the list that exists, and that nobody has or has left data in. One that another controller
+ * has, such as the host's, must not even be recorded: what is recorded will be erased. 0: none;
+ * *ret_elsewhere if only because others have what there is. */
+static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
+        const struct managed_pf *p = managed_pf(g->vf->vf.pf);
+
+        *ret_elsewhere = false;
+        FOREACH_ARRAY(n, g->storage.list, g->storage.n_list) {
+                if (!nvme_has_namespace(&p->nvme, *n) || disks_have(p, *n))
+                        continue;
+                if (!nvme_others_have(&p->nvme, *n, -1))
+                        return *n;
+                *ret_elsewhere = true;
+        }
+        return 0;
+}
+
+static int record(struct giving *g, uint32_t nsid) {
+        g->disk.nsid = nsid;
+        return disk_add(g->vf, &g->disk, &g->record);
+}
+
+static void give_listed(struct giving *g) {
+        bool elsewhere;
+        uint32_t nsid = choose(g, &elsewhere);
+
+        if (nsid == 0) {
+                end(g, false, elsewhere ? REASON_NAMESPACE : REASON_NAMESPACES_USED_UP, 0,
+                    ADDRESS_STR(g->vf->vf.pf->address));
+                return;
+        }
+        int r = record(g, nsid);
+        if (r < 0)
+                end(g, false, REASON_STORE_FAILED, r, "");
+        else
+                step_attach(g, nsid);
+}
+
+static int secondary_of(const struct nvme_state *s, const struct vf *vf) {
+        FOREACH_ARRAY(c, s->secondaries, s->primary.n_secondaries)
+                if (c->vf == vf->index + 1)
+                        return c->controller;
+        return -1;
+}
+
+/* They stay attached; the records say that they are to be erased. */
+static void give_attached(struct giving *g) {
+        const struct managed_pf *p = managed_pf(g->vf->vf.pf);
+        int controller = secondary_of(&p->nvme, &g->vf->vf), r = 0;
+
+        for (size_t i = 0; r >= 0 && i < p->nvme.primary.n_attachments; i++) {
+                const struct nvme_attachment *a = &p->nvme.attachments[i];
+
+                if (a->controller != controller)
+                        continue;
+                if (disks_have(p, a->nsid)) {
+                        end(g, false, REASON_NAMESPACE, 0, "a namespace of it is another lease's, too");
+                        return;
+                }
+                r = record(g, a->nsid);
+        }
+        if (r < 0)
+                end(g, false, REASON_STORE_FAILED, r, "");
+        else
+                end(g, false, REASON_NONE, 0, "");
+}
+
+static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct giving *g = userdata;
+        int fd = TAKE_FD(fds[0]);
+        bool over = ended(g, reply, fds, REASON_NVME_FAILED);
+        int r = over ? 0 : nvme_take(managed_pf(g->vf->vf.pf), reply, fd);
+
+        close_fd(&fd);
+        if (over)
+                return;
+        if (r < 0) {
+                end(g, false, REASON_NVME_FAILED, r, "what the worker said makes no sense");
+                return;
+        }
+        text_copy(g->disk.serial, sizeof(g->disk.serial), managed_pf(g->vf->vf.pf)->nvme.primary.serial);
+        switch (g->storage.namespaces) {
+        case NAMESPACES_ATTACHED:
+                give_attached(g);
+                break;
+        case NAMESPACES_LISTED:
+                give_listed(g);
+                break;
+        case NAMESPACES_NEW:
+                make_disk(g);
+                break;
+        case NAMESPACES_NONE:
+        case _NAMESPACE_RULE_MAX:
+                end(g, false, REASON_NONE, 0, "");
+                break;
+        }
+}
+
+static void on_online(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct giving *g = userdata;
+
+        if (ended(g, reply, fds, REASON_NVME_FAILED))
+                return;
+        if (g->storage.namespaces == NAMESPACES_NONE ||
+            (g->storage.namespaces == NAMESPACES_ATTACHED && g->storage.erase == ERASE_NEVER)) {
+                end(g, false, REASON_NONE, 0, "");
+                return;
+        }
+        struct worker_op op = nvme_state_op(g->vf, on_state);
+        op.userdata = g;
+        submit(g, &op);
+}
+
+static int copy_storage(struct giving *g, const struct storage *s) {
+        g->storage = *s;
+        g->storage.list = calloc(s->n_list + 1, sizeof(*s->list)); /* the policy may change meanwhile */
+        if (!g->storage.list)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->n_list; i++)
+                g->storage.list[i] = s->list[i];
+        return 0;
+}
+
+/* Whether it is still online is looked at as well: a reset of the primary takes all others offline, and
+ * nobody is told. */
+int nvme_give(struct managed_vf *v, const struct lease *l, nvme_given done, void *userdata) {
+        const struct policy *policy = v->manager->policy;
+        static const struct storage none;
+        const struct storage *s =
+                        policy && v->vf.pf->pool >= 0 ? &policy->pools[v->vf.pf->pool].storage : &none;
+        _cleanup_free_ struct giving *g = calloc(1, sizeof(*g));
+
+        if (!g || copy_storage(g, s) < 0)
+                return -ENOMEM;
+        g->manager = v->manager;
+        g->vf = v;
+        g->done = done;
+        g->userdata = userdata;
+        g->disk = (struct disk){ .vf = v->vf.address,
+                                 .pf = v->vf.pf->address,
+                                 .made = s->namespaces == NAMESPACES_NEW,
+                                 .erase = s->erase };
+        text_copy(g->disk.tenant, sizeof(g->disk.tenant), l->tenant);
+        text_copy(g->disk.vm, sizeof(g->disk.vm), l->vm);
+        struct worker_op op = give_op(g, WORKER_NVME_ONLINE, on_online);
+        op.serial = true;
+        op.request.value[0] = s->queues;
+        op.request.value[1] = s->interrupts;
+        int r = worker_link_submit(v->manager->link, &op);
+        if (r < 0) {
+                free(g->storage.list);
+                return r;
+        }
+        v->busy = true;
+        v->vf_scope = op.vf_scope;
+        v->op = op.request.op;
+        g->next = v->manager->givings;
+        v->manager->givings = g;
+        TAKE_PTR(g); /* the callbacks' from now on */
+        return 0;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The secondary controller of an idle VF: offline, what its last owner had taken away and made unreadable,
+ * then online with its resources, before the scrub resets it and clears what a reset leaves. Each step may be
+ * done twice: a daemon that was killed begins anew. */
+
+#include "common/text.h"
+#include "daemon/nvme.h"
+#include "sriov/nvme-rules.h"
+
+#include <errno.h>
+
+struct worker_op nvme_state_op(struct managed_vf *v, worker_done done) {
+        struct worker_op op = vf_op(v, WORKER_NVME_STATE, done);
+
+        op.request.address = v->vf.pf->address;
+        op.vf_scope = false;
+        return op;
+}
+
+enum stage { STAGE_OFFLINE, STAGE_DETACH, STAGE_ERASE, STAGE_ONLINE };
+
+#define ERASE_TIMEOUT_USEC (15ULL * 60ULL * 1000000ULL) /* a format may take minutes */
+
+static const struct storage *storage_of(const struct managed_vf *v) {
+        static const struct storage none;
+        const struct policy *p = v->manager->policy;
+
+        return p && v->vf.pf->pool >= 0 ? &p->pools[v->vf.pf->pool].storage : &none;
+}
+
+bool nvme_is_due(const struct managed_vf *v) {
+        return nvme_is(v->vf.pf) && !v->nvme_set;
+}
+
+static void failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason) {
+        enum reason r = reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason : reason;
+        bool can = managed_pf(v->vf.pf)->nvme.primary.can & NVME_CAN_NAMESPACES;
+
+        v->nvme_stage = STAGE_OFFLINE;
+        managed_pf(v->vf.pf)->nvme_short |= r == REASON_NVME_RESOURCES;
+        /* None says anything against the VF: another policy, or another PF, and it works. A controller that
+         * is not there was pulled out, or has lost its driver, and the kernel has not said so yet */
+        if (reply->error == -ENODEV) {
+                vf_retry_later(v, REASON_NVME_FAILED, v->detail);
+                pf_rescan_soon(managed_pf(v->vf.pf));
+        } else if (r == REASON_NVME_RESOURCES ||
+                   (r == REASON_NAMESPACE && reason == REASON_NAMESPACE && !can))
+                vf_blocked(v, r, v->detail);
+        else
+                vf_step_failed(v, reply, r);
+}
+
+static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+        static const enum reason reasons[] = {
+                [STAGE_OFFLINE] = REASON_NVME_FAILED,
+                [STAGE_DETACH] = REASON_NAMESPACE,
+                [STAGE_ERASE] = REASON_ERASE_FAILED,
+                [STAGE_ONLINE] = REASON_NVME_FAILED,
+        };
+        unsigned stage = v->nvme_stage;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                failed(v, reply, reasons[stage]);
+                return;
+        }
+        if (stage == STAGE_ONLINE) {
+                v->nvme_set = true;
+                (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
+                v->nvme_stage = STAGE_OFFLINE;
+                if (managed_pf(v->vf.pf)->nvme_short)
+                        nvme_changed(managed_pf(v->vf.pf));
+                managed_pf(v->vf.pf)->nvme_stale = true;
+        } else
+                v->nvme_stage = stage + 1;
+        vf_advance(v);
+}
+
+static struct worker_op stage_op(struct managed_vf *v, enum worker_op_code code, worker_done done) {
+        struct worker_op op = vf_op(v, code, done);
+
+        op.vf_scope = false; /* the admin queue that it may hang on is the PF's */
+        return op;
+}
+
+static void on_attached_again(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0) {
+                failed(v, reply, REASON_NAMESPACE);
+                return;
+        }
+        if (v->disks)
+                disk_remove(v, v->disks);
+        vf_advance(v);
+}
+
+/* The erase took it from the VF, and the pool says that it stays there. */
+static void attach_again(struct managed_vf *v, uint32_t nsid) {
+        struct worker_op op = stage_op(v, WORKER_NVME_ATTACH, on_attached_again);
+
+        op.request.value[0] = nsid;
+        op.request.value[1] = 1;
+        vf_submit(v, &op);
+}
+
+static void on_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+        struct disk *d = v->disks;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0 && reply->error != -ENOENT) { /* one that is gone has no data any more */
+                failed(v, reply, REASON_ERASE_FAILED);
+                return;
+        }
+        if (d && reply->error == 0 && storage_of(v)->namespaces == NAMESPACES_ATTACHED) {
+                attach_again(v, d->nsid);
+                return;
+        }
+        if (d && d->made && d->erase != ERASE_DELETE && reply->error == 0)
+                (void) disk_is_erased(v, d); /* if not written down, it is only erased once more */
+        else if (d)
+                disk_remove(v, d);
+        nvme_changed(managed_pf(v->vf.pf));
+        vf_advance(v);
+}
+
+static void erase(struct managed_vf *v, uint32_t nsid, enum nvme_erase how, worker_done done) {
+        struct worker_op op = stage_op(v, WORKER_NVME_ERASE, done);
+
+        op.request.value[0] = nsid;
+        op.request.value[1] = how;
+        op.timeout_usec = ERASE_TIMEOUT_USEC;
+        vf_submit(v, &op);
+}
+
+static bool was_before(const struct disk *d, uint32_t nsid) {
+        FOREACH_ARRAY(b, d->before, d->n_before)
+                if (*b == nsid)
+                        return true;
+        return false;
+}
+
+/* The daemon, or a worker, ended between making a namespace and writing its number down. Whatever was not
+ * there before, is in no record and attached to nobody, is that one. 0: none. */
+static uint32_t find_orphan(const struct managed_vf *v, const struct disk *d) {
+        const struct managed_pf *p = managed_pf(v->vf.pf);
+
+        FOREACH_ARRAY(n, p->nvme.namespaces, p->nvme.primary.n_namespaces)
+                if (!was_before(d, n->nsid) && !disks_have(p, n->nsid) &&
+                    !nvme_others_have(&p->nvme, n->nsid, -1))
+                        return n->nsid;
+        return 0;
+}
+
+static void on_orphan_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+
+        if (vf_op_ended(v, reply, fds))
+                return;
+        if (reply->error < 0)
+                failed(v, reply, REASON_ERASE_FAILED);
+        else
+                vf_advance(v); /* looks again */
+}
+
+static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_vf *v = userdata;
+        struct managed_pf *p = managed_pf(v->vf.pf);
+
+        int fd = TAKE_FD(fds[0]);
+        bool over = vf_op_ended(v, reply, fds);
+        int r = over || reply->error < 0 ? reply->error : nvme_take(p, reply, fd);
+        close_fd(&fd);
+        if (over)
+                return;
+        uint32_t nsid = r >= 0 && v->disks ? find_orphan(v, v->disks) : 0;
+        if (r < 0)
+                failed(v, reply, REASON_NVME_FAILED);
+        else if (nsid > 0) {
+                log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
+                         "namespace %u was made for a lease that never began; it is deleted", nsid);
+                erase(v, nsid, NVME_ERASE_DELETE, on_orphan_erased);
+        } else {
+                if (v->disks)
+                        disk_remove(v, v->disks);
+                vf_advance(v);
+        }
+}
+
+/* What the last owner left, one record after the other. False: nothing (any more). */
+static bool step_erase(struct managed_vf *v) {
+        struct disk *d;
+
+        while ((d = disks_next(v)) && d->nsid > 0 && d->erase == ERASE_NEVER)
+                disk_remove(v, d);
+        if (!d)
+                return false;
+        if (d->nsid > 0)
+                erase(v, d->nsid, (enum nvme_erase) d->erase, on_erased);
+        else {
+                struct worker_op op = nvme_state_op(v, on_looked);
+
+                vf_submit(v, &op);
+        }
+        return true;
+}
+
+static void step_online(struct managed_vf *v) {
+        struct worker_op op = stage_op(v, WORKER_NVME_ONLINE, on_stage);
+
+        op.serial = true; /* so that what is left is what each of them sees */
+        op.request.value[0] = storage_of(v)->queues;
+        op.request.value[1] = storage_of(v)->interrupts;
+        vf_submit(v, &op);
+}
+
+static void step_detach(struct managed_vf *v) {
+        struct worker_op op = stage_op(v, WORKER_NVME_DETACH, on_stage);
+
+        vf_submit(v, &op);
+}
+
+static bool stays_as_it_is(const struct storage *s) {
+        return s->namespaces == NAMESPACES_ATTACHED && s->erase == ERASE_NEVER;
+}
+
+void nvme_step(struct managed_vf *v) {
+        struct managed_pf *p = managed_pf(v->vf.pf);
+
+        if (!p->nvme_known && p->nvme_failed)
+                vf_blocked(v, REASON_NVME_FAILED, p->nvme_detail);
+        if (!p->nvme_known) {
+                if (!p->nvme_failed)
+                        nvme_read(p);
+                return;
+        }
+        if (!(p->nvme.primary.can & NVME_CAN_VIRTUALIZE) && !stays_as_it_is(storage_of(v))) {
+                vf_blocked(v, REASON_NAMESPACE,
+                           "its controller does not say what its VFs see; only \"namespaces\": \"attached\" "
+                           "that are erased \"never\" are possible");
+                return;
+        }
+        if (v->nvme_stage == STAGE_OFFLINE && v->fresh) /* just enabled, or reset under our fence */
+                v->nvme_stage = STAGE_DETACH;
+        if (v->nvme_stage == STAGE_DETACH && storage_of(v)->namespaces == NAMESPACES_ATTACHED)
+                v->nvme_stage = STAGE_ERASE;
+        if (v->nvme_stage == STAGE_ERASE && !step_erase(v))
+                v->nvme_stage = STAGE_ONLINE;
+        else if (v->nvme_stage == STAGE_ERASE)
+                return;
+        if (v->nvme_stage == STAGE_OFFLINE) {
+                struct worker_op op = stage_op(v, WORKER_NVME_OFFLINE, on_stage);
+
+                vf_submit(v, &op);
+        } else if (v->nvme_stage == STAGE_DETACH)
+                step_detach(v);
+        else
+                step_online(v);
+}

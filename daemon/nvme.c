@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The state of NVMe controllers: read when a PF is seen first, and again after whatever changed it. */
+
+#include "daemon/nvme.h"
+#include "common/text.h"
+#include "daemon/reconcile.h"
+#include "daemon/worker-nvme.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+/* The facts that decisions rest on. */
+static void take_facts(struct managed_pf *p) {
+        const struct nvme_primary *n = &p->nvme.primary;
+
+        p->pf.nvme_known = true;
+        p->pf.nvme_can = n->can;
+        p->pf.nvme_host_queues = n->queues.primary;
+        p->pf.nvme_host_interrupts = n->interrupts.primary;
+}
+
+int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
+        struct nvme_state state = { 0 };
+
+        if (reply->error < 0)
+                return reply->error;
+        int r = worker_nvme_take(reply, fd, &state);
+        if (r < 0)
+                return r;
+        nvme_state_done(&p->nvme);
+        p->nvme = state;
+        p->nvme_known = true;
+        (void) sd_event_now(p->manager->event, CLOCK_MONOTONIC, &p->nvme_read);
+        take_facts(p);
+        disks_claim(p);
+        nvme_count_disks(p);
+        return 0;
+}
+
+void nvme_forget(struct managed_pf *p) {
+        disks_release_pf(p);
+        nvme_state_done(&p->nvme);
+        p->nvme_known = p->pf.nvme_known = false;
+}
+
+static const struct storage *storage_of(const struct managed_pf *p) {
+        const struct policy *policy = p->manager->policy;
+
+        return policy && p->pf.pool >= 0 ? &policy->pools[p->pf.pool].storage : NULL;
+}
+
+/* Offline, or with other resources than the policy says by now. */
+static bool is_astray(const struct managed_pf *p, const struct vf *vf) {
+        const struct storage *want = storage_of(p);
+
+        FOREACH_ARRAY(s, p->nvme.secondaries, p->nvme.primary.n_secondaries)
+                if (s->vf == vf->index + 1)
+                        return !s->online || (want && want->queues && want->queues != s->queues) ||
+                               (want && want->interrupts && want->interrupts != s->interrupts);
+        return false;
+}
+
+/* A reset of the primary, by the kernel or by whoever, takes all secondaries offline (NVM Express base
+ * specification 2.0, section 8.26.3). */
+static void bring_back(struct managed_pf *p) {
+        p->nvme_short = false;
+        for (size_t i = 0; i < p->pf.n_vfs; i++) {
+                struct managed_vf *v = managed_vf(p->pf.vfs[i]);
+
+                if (v->vf.reason == REASON_NVME_RESOURCES || v->vf.reason == REASON_NVME_FAILED)
+                        vf_unblock(v); /* there may be more by now */
+                /* what was asked before it was switched on says nothing about it */
+                if (v->vf.state != VF_READY || v->busy || !v->nvme_set || v->nvme_set_at >= p->nvme_asked ||
+                    !is_astray(p, &v->vf))
+                        continue;
+                log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
+                         "its controller is offline, or has other resources than the policy says");
+                v->nvme_set = false;
+                v->fresh = true; /* nobody has used it */
+                vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
+                vf_advance(v);
+        }
+}
+
+static void vfs_go_on(struct managed_pf *p) {
+        for (size_t i = 0; i < p->pf.n_vfs; i++)
+                vf_advance(managed_vf(p->pf.vfs[i]));
+        reconcile_soon(p->manager);
+}
+
+static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct managed_pf *p = userdata;
+        bool first = !p->nvme_known;
+
+        p->nvme_asking = false;
+        int r = p->gone ? 0 : nvme_take(p, reply, fds[0]);
+        for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
+                close_fd(&fds[i]);
+        if (p->gone) {
+                managed_pf_unused(p);
+                return;
+        }
+        if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
+                pf_hangs(p);
+                return;
+        }
+        p->nvme_failed = r < 0 && !worker_reply_is_transient(reply);
+        text_copy(p->nvme_detail, sizeof(p->nvme_detail),
+                  r >= 0             ? ""
+                  : reply->detail[0] ? reply->detail
+                                     : "what the worker said makes no sense");
+        if (p->nvme_failed)
+                log_with(LOG_WARNING, (&(struct log_fields){ .address = &p->pf.address }),
+                         "the state of its NVMe controller cannot be read: %s", p->nvme_detail);
+        if (p->nvme_stale && r >= 0)
+                nvme_read(p);
+        else if (r >= 0)
+                bring_back(p);
+        if (r < 0 && !p->nvme_failed)
+                pf_rescan_soon(p); /* a worker failed: that asks again */
+        else if (first)
+                vfs_go_on(p);
+}
+
+void nvme_read(struct managed_pf *p) {
+        struct worker_op op = worker_op_make(WORKER_NVME_STATE, p->pf.address, p->pf.address, on_state, p);
+
+        if (p->nvme_asking || p->pf.stuck || p->gone)
+                return;
+        p->nvme_stale = false;
+        (void) sd_event_now(p->manager->event, CLOCK_MONOTONIC, &p->nvme_asked);
+        p->nvme_asking = worker_link_submit(p->manager->link, &op) >= 0;
+}
+
+/* With what was shown so far until then. */
+void nvme_changed(struct managed_pf *p) {
+        p->nvme_stale = true;
+        if (p->nvme_known)
+                nvme_read(p);
+}
+
+static int compare_nsid(const void *a, const void *b) {
+        const struct nvme_namespace *x = a, *y = b;
+
+        return x->nsid < y->nsid ? -1 : x->nsid > y->nsid;
+}
+
+bool nvme_has_namespace(const struct nvme_state *s, uint32_t nsid) {
+        const struct nvme_namespace key = { .nsid = nsid };
+
+        return s->primary.n_namespaces > 0 &&
+               bsearch(&key, s->namespaces, s->primary.n_namespaces, sizeof(key), compare_nsid);
+}
+
+static unsigned count_listed(const struct managed_pf *p, const struct storage *s) {
+        unsigned n = 0;
+
+        FOREACH_ARRAY(nsid, s->list, s->n_list)
+                n += nvme_has_namespace(&p->nvme, *nsid) && !disks_have(p, *nsid);
+        return n;
+}
+
+void nvme_count_disks(struct managed_pf *p) {
+        const struct storage *s = storage_of(p);
+        uint64_t fit = UINT_MAX;
+
+        p->pf.needs_disks = false;
+        if (!s || !p->nvme_known || !nvme_is(&p->pf))
+                return;
+        if (s->namespaces == NAMESPACES_LISTED)
+                fit = count_listed(p, s);
+        else if (s->namespaces == NAMESPACES_NEW && p->nvme.primary.capacity > 0)
+                fit = p->nvme.primary.available / s->size;
+        else
+                return;
+        p->pf.needs_disks = true;
+        p->pf.free_disks = (unsigned) MIN(fit, (uint64_t) UINT_MAX);
+}

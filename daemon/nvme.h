@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* NVMe controllers whose VFs the daemon manages: what they say of themselves, how a VF's secondary controller
+ * gets ready, and the disks of leases. */
+
+#include "daemon/disk.h"
+#include "daemon/pf.h"
+
+#define NVME_CLASS 0x010802U /* PCI Code and ID Assignment: NVM Express I/O controller */
+
+/* It hands out VFs of an NVMe controller. */
+static inline bool nvme_is(const struct pf *pf) {
+        return pf->class == NVME_CLASS && !pf->whole;
+}
+
+/* nvme.c: the state of a controller, as a worker reads it. */
+void nvme_read(struct managed_pf *p);    /* asks, unless that is under way; its VFs go on afterwards */
+void nvme_changed(struct managed_pf *p); /* something was done to it: it is read again shortly */
+void nvme_forget(struct managed_pf *p);
+/* Counts the disks that leases can have: after a change of ledger, policy or state. */
+void nvme_count_disks(struct managed_pf *p);
+/* Takes an answer over. 0 or -errno. */
+int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd);
+
+bool nvme_has_namespace(const struct nvme_state *s, uint32_t nsid); /* O(log n) */
+
+/* nvme-life.c: the secondary controller of an idle VF. */
+bool nvme_is_due(const struct managed_vf *v);
+/* Offline, its disks taken away and their data made unreadable, then online with its resources; each step
+ * ends in vf_advance(). */
+void nvme_step(struct managed_vf *v);
+
+/* Asks for the state of its PF's controller, as an operation of the VF. */
+struct worker_op nvme_state_op(struct managed_vf *v, worker_done done);
+
+/* nvme-give.c: at hand-over. Checks that the controller of the VF is online and gives it the disks that its
+ * pool says; then calls done, never from within. over: the VF is gone or hangs. */
+typedef void (*nvme_given)(struct managed_vf *v, bool over, enum reason reason, int error, const char *detail,
+                           void *userdata);
+int nvme_give(struct managed_vf *v, const struct lease *l, nvme_given done, void *userdata);
+void nvme_stop(struct manager *m); /* after the worker link: nobody answers any more */

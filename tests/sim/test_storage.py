@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""NVMe VFs from end to end: resources, disks of leases, data that nobody else may read, and a daemon that dies in between."""
+
+import contextlib
+import json
+import os
+
+from harness import SimTest, default_policy, wait_for
+from simhost import namespace, nvme, put
+from varlink import Closed
+
+PF = "0000:09:00.0"
+VFS = [f"0000:09:00.{i}" for i in range(1, 5)]
+G = 1 << 30
+
+
+def policy(blue=True, quota=8, **disk):
+    p = default_policy(quota=quota)
+    p["pools"]["disk"].update(disk)
+    if blue:
+        p["tenants"]["blue"]["pools"]["disk"] = {"quota": quota}
+    return p
+
+
+class StorageTest(SimTest):
+    def storage(self, total=4, controller=None, start=True, **disk):
+        return self.host([nvme(PF, total=total, controller=controller)],
+                         policy=policy(**disk), start=start)
+
+    def secondaries(self, host):
+        with host.tree.controller(PF) as state:
+            return {s["vf"]: (s["queues"], s["interrupts"], s["online"]) for s in state["secondaries"]}
+
+    def attached(self, host):
+        """Namespace to the controllers that have it."""
+        with host.tree.controller(PF) as state:
+            return {n["nsid"]: n["controllers"] for n in state["namespaces"]}
+
+    def records(self, host):
+        return sorted(os.listdir(host.tree.path("var/lib/vfctld/disks")))
+
+    def vf(self, vm):
+        return VFS.index(vm.vfs[0]) + 1
+
+    def disk_of(self, host, vm):
+        disks = host.tree.disks(PF, self.vf(vm))
+        self.assertEqual(len(disks), 1, disks)
+        return next(iter(disks))
+
+
+    def red_then_blue(self, host):
+        """Red gets a disk, writes, dies in the middle; returns what blue finds on its own."""
+        red = host.vm(pool="disk", vm="red1")
+        nsid = self.disk_of(host, red)
+        host.tree.write_disk(PF, self.vf(red), nsid, "red's secret")
+        vf = red.vfs[0]
+        red.kill()
+        host.wait_state(vf, "ready")
+        self.assertNotIn("red's secret", json.dumps(host.tree.read(f"sim/pf/{PF}/nvme")))
+        blue = host.vm(user="blue", tenant="blue", pool="disk", vm="blue1")
+        self.assertEqual(blue.vfs[0], vf)
+        return host.tree.disks(PF, self.vf(blue))
+
+    def storage_new(self, total=4, **more):
+        controller = more.pop("controller", {})
+        return self.host([nvme(PF, total=total, controller=controller)], policy=policy(**{"namespaces": {"size": "10G"}, **more}))
+
+    def listed(self, *nsids, erase=None, present=(1, 2, 3), total=4, **more):
+        rule = {"namespaces": list(nsids), **({"erase": erase} if erase else {}), **more}
+        return self.host([nvme(PF, total=total, controller={"namespaces": [namespace(n, data="the operator's") for n in present]})],
+                         policy=policy(**rule))
+
+
+class ResourcesTest(StorageTest):
+    def test_even_share(self):
+        host = self.storage()
+        host.wait_all_ready(4)
+        self.assertEqual(self.secondaries(host), {vf: (4, 2, 1) for vf in range(1, 5)})
+
+    def test_as_the_pool_says(self):
+        host = self.storage(queues=3, interrupts=1)
+        host.wait_all_ready(4)
+        self.assertEqual(self.secondaries(host), {vf: (3, 1, 1) for vf in range(1, 5)})
+
+    def test_more_than_there_is(self):
+        """Whoever gets none waits with the reason, the others work."""
+        host = self.storage(queues=8, interrupts=1)
+        wait_for(lambda: list(host.states().values()).count("ready") == 2)
+        wait_for(lambda: [vf["reason"] for vf in host.vfs().values()].count("nvme-resources") == 2)
+        vm = host.vm(pool="disk")
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+        host.write_policy(policy(queues=4))
+        host.call("Reload")
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_offline_is_noticed_at_hand_over(self):
+        """The kernel resets the primary: all others go offline, and nobody is told."""
+        host = self.storage()
+        host.wait_all_ready(4)
+        with host.tree.controller(PF) as state:
+            for s in state["secondaries"]:
+                s.update(queues=0, interrupts=0, online=0)
+        vm = host.vm(pool="disk")
+        self.assertEqual(self.secondaries(host)[self.vf(vm)], (4, 2, 1))
+
+    def test_without_virtualization(self):
+        """Such a controller's VFs are always online."""
+        host = self.storage(controller={"can": ["namespaces", "format"]}, namespaces="attached", erase="never", blue=False)
+        host.wait_all_ready(4)
+        host.vm(pool="disk")
+        host = self.storage(controller={"can": ["namespaces", "format"]})
+        wait_for(lambda: [vf["reason"] for vf in host.vfs().values()] == ["namespace"] * 4)
+
+    def test_primary_gives(self):
+        q = {"flexible": 16, "primary": 16, "next": 16, "private": 8, "secondary_max": 8, "granularity": 1}
+        i = {"flexible": 8, "primary": 8, "next": 8, "private": 8, "secondary_max": 4, "granularity": 1}
+        host = self.storage(controller={"queues": q, "interrupts": i}, host_queues=0, host_interrupts=0)
+        wait_for(lambda: [vf["reason"] for vf in host.vfs().values()] == ["nvme-resources"] * 4)
+        steps = {s["kind"]: s for s in host.call("Plan")["steps"]}
+        self.assertTrue(steps["primary"]["destructive"])
+        self.assertFalse(steps["primary"]["blocked"])
+        self.assertEqual(host.operations("nvme-primary"), [])
+        host.vfctl("apply", "--destructive")
+        self.assertEqual([(op, error) for op, _, _, error in host.operations("nvme-primary")], [("nvme-primary", "0")])
+        host.wait_all_ready(4)
+        self.assertEqual(self.secondaries(host), {vf: (4, 2, 1) for vf in range(1, 5)})
+        self.assertEqual([s["kind"] for s in host.call("Plan")["steps"]], [])
+
+    def test_primary_keeps_while_leased_or_used(self):
+        q = {"flexible": 16, "primary": 4, "next": 4, "private": 8, "secondary_max": 3, "granularity": 1}
+        host = self.storage(controller={"queues": q}, host_queues=0)
+        host.wait_all_ready(4)
+        vm = host.vm(pool="disk", vm="db1")
+        step = next(s for s in host.call("Plan")["steps"] if s["kind"] == "primary")
+        self.assertEqual((step["blocked"], step["reason"]), (True, "leased"))
+        self.assertIn("red/db1", step["hits"][0])
+        host.vfctl("apply", "--destructive")
+        self.assertEqual(host.operations("nvme-primary"), [])
+        vm.kill()
+        host.wait_all_ready(4)
+        host.tree.disk(host.tree.pfs[PF], mounted="/srv")
+        host.vfctl("apply", "--destructive")  # the worker looks once more
+        self.assertNotIn("0", [error for _, _, _, error in host.operations("nvme-primary")])
+        self.assertEqual([pf["reason"] for pf in host.call("ListPFs")["pfs"]], ["host-disk"])
+        self.assertEqual(host.tree.commands(PF, "primary-vq", "primary-vi", "reset"), [])
+
+
+class HostDiskTest(StorageTest):
+    def mounted(self, **disk):
+        host = self.storage(start=False, **disk)
+        host.tree.disk(host.tree.pfs[PF], mounted="/")
+        host.daemon.start()
+        return host
+
+    def test_refused(self):
+        host = self.mounted()
+        wait_for(lambda: [s["reason"] for s in host.call("Plan")["steps"] if s["kind"] == "enable"] == ["host-disk"])
+        self.assertEqual(host.operations("numvfs"), [])
+        self.assertEqual(host.vfs(), {})
+
+    def test_allowed(self):
+        host = self.mounted(host_disk="allow")
+        host.wait_all_ready(4)
+
+
+class DiskTest(StorageTest):
+    """Red writes, blue reads."""
+    def test_made_for_the_lease(self):
+        host = self.storage_new()
+        host.wait_all_ready(4)
+        self.assertEqual(self.attached(host), {})
+        disks = self.red_then_blue(host)
+        self.assertEqual(list(disks.values()), [""])
+        with host.tree.controller(PF) as state:
+            self.assertEqual([n["size"] for n in state["namespaces"]], [10 * G])
+
+    def test_made_and_formatted_too(self):
+        host = self.storage_new(erase="crypto")
+        host.wait_all_ready(4)
+        self.red_then_blue(host)
+        self.assertEqual(len(host.tree.commands(PF, "format")), 1)
+        self.assertEqual(len(host.tree.commands(PF, "delete")), 1)
+
+    def test_listed(self):
+        host = self.listed(2, 3)
+        host.wait_all_ready(4)
+        vms = [host.vm(pool="disk", vm=f"vm{i}") for i in range(2)]
+        self.assertEqual(sorted(self.disk_of(host, vm) for vm in vms), [2, 3])
+        self.assertEqual(self.records(host), ["SIM09_00_0-2.json", "SIM09_00_0-3.json"])
+        self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="vm3")
+        vms[0].kill()
+        host.wait_state(vms[0].vfs[0], "ready")
+        self.assertEqual(self.disk_of(host, host.vm(pool="disk", vm="vm3")), 2)
+
+    def test_listed_are_erased_once_leased_only(self):
+        host = self.listed(1)
+        host.wait_all_ready(4)
+        self.assertEqual(host.tree.commands(PF, "format"), [])
+        disks = self.red_then_blue(host)
+        self.assertEqual(disks, {1: ""})
+        self.assertEqual(len(host.tree.commands(PF, "format")), 1)
+
+    def test_never_erased(self):
+        """For one tenant alone: the policy allows no second one."""
+        host = self.listed(1, erase="never", blue=False)
+        host.wait_all_ready(4)
+        vm = host.vm(pool="disk", vm="db1")
+        host.tree.write_disk(PF, self.vf(vm), 1, "kept")
+        vm.kill()
+        host.wait_state(vm.vfs[0], "ready")
+        self.assertEqual(self.attached(host)[1], [])
+        vm = host.vm(pool="disk", vm="db1")
+        self.assertEqual(host.tree.disks(PF, self.vf(vm)), {1: "kept"})
+
+    def test_none(self):
+        """What is attached to an idle VF's controller is not its tenant's to see."""
+        host = self.host([nvme(PF, total=4, controller={"namespaces": [namespace(1, shared=True, data="shared", controllers=[0, 1, 2, 3, 4])]})],
+                         policy=policy())
+        host.wait_all_ready(4)
+        self.assertEqual(self.attached(host), {1: [0]})
+        vm = host.vm(pool="disk")
+        self.assertEqual(host.tree.disks(PF, self.vf(vm)), {})
+
+    def test_attached(self):
+        host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1, data="a", controllers=[1]),
+                                                                       namespace(2, data="b", controllers=[2])]})],
+                         policy=policy(namespaces="attached", erase="format"))
+        host.wait_all_ready(2)
+        self.assertEqual(self.attached(host), {1: [1], 2: [2]})
+        self.assertEqual(self.red_then_blue(host), {1: ""})
+        with host.tree.controller(PF) as state:
+            self.assertEqual([n["data"] for n in state["namespaces"]], ["", "b"])
+
+    def test_someone_elses(self):
+        """The host has it: it is not taken from there, and not erased."""
+        host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1, data="host", controllers=[0])]})],
+                         policy=policy(namespaces=[1]))
+        host.wait_all_ready(2)
+        self.refused("namespace", host.vm().acquire, pool="disk", vm="vm1")
+        host.wait_all_ready(2)
+        with host.tree.controller(PF) as state:
+            self.assertEqual(state["namespaces"][0]["data"], "host")
+        self.assertEqual(self.records(host), [])
+
+    def test_no_room(self):
+        host = self.storage_new(controller={"capacity": 25 * G})
+        host.wait_all_ready(4)
+        vms = [host.vm(pool="disk", vm=f"vm{i}") for i in range(2)]
+        wait_for(lambda: self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="vm3"))
+        vms[0].kill()
+        host.wait_state(vms[0].vfs[0], "ready")
+        host.vm(pool="disk", vm="vm3")
+
+    def test_waits_for_a_disk(self):
+        host = self.listed(1)
+        host.wait_all_ready(4)
+        first, second = host.vm(pool="disk", vm="vm1"), host.vm(user="blue")
+        second.begin("acquire", parameters={"tenant": "blue", "pool": "disk", "vm": "vm2", "wait": 30})
+        wait_for(lambda: any(pool["waiting"] for pool in host.call("ListPools")["pools"]))
+        first.kill()
+        lease = second.end_of()["reply"]["lease"]
+        self.assertEqual(host.tree.disks(PF, VFS.index(lease["vfs"][0]) + 1), {1: ""})
+
+
+class EraseFailsTest(StorageTest):
+    def test_quarantined_and_given_to_nobody(self):
+        host = self.listed(1, 2)
+        host.wait_all_ready(4)
+        red = host.vm(pool="disk", vm="red1")
+        host.tree.write_disk(PF, self.vf(red), 1, "red's secret")
+        host.faults("op=nvme-erase error=EIO reason=erase-failed")
+        red.kill()
+        vf = host.wait_state(red.vfs[0], "quarantined")
+        self.assertEqual(vf["reason"], "erase-failed")
+        host.faults()
+        host.daemon.restart()
+        blue = host.vm(user="blue", tenant="blue", pool="disk", vm="blue1")
+        self.assertEqual(list(host.tree.disks(PF, self.vf(blue))), [2])
+        self.assertEqual([s for s in host.states().values()].count("quarantined"), 1)
+        host.call("Clear", address=red.vfs[0], reason="looked at it")
+        host.wait_state(red.vfs[0], "ready")
+        with host.tree.controller(PF) as state:
+            self.assertEqual({n["nsid"]: n["data"] for n in state["namespaces"]}, {1: "", 2: "the operator's", 3: "the operator's"})
+        self.assertEqual(self.records(host), ["SIM09_00_0-2.json"])
+
+    def test_others_go_on(self):
+        host = self.listed(1, 2)
+        host.wait_all_ready(4)
+        host.faults(f"op=nvme-online address={VFS[1]} error=EIO")
+        vms = [host.vm(pool="disk", vm=f"vm{i}") for i in range(1)]
+        self.refused("nvme-failed", host.vm().acquire, pool="disk", vm="vmx")
+        host.wait_state(VFS[1], "quarantined")
+        self.assertEqual(host.vf(vms[0].vfs[0])["state"], "leased")
+        host.vm(pool="disk", vm="vmy")
+
+
+class CrashTest(StorageTest):
+    """The daemon is killed at each admin command, with its workers or without; nothing is left over, nothing is readable."""
+
+    def arm(self, host, at):
+        with open(host.tree.path("sim/die_at_command"), "w") as f:
+            f.write(f"{at}\n")
+        os.chmod(host.tree.path("sim/die_at_command"), 0o666)
+
+    def lease(self, host):
+        """Red has a disk for a moment, or not even that."""
+        vm = host.vm()
+        vm.begin("acquire", parameters={"tenant": "red", "pool": "disk", "vm": "red1"})
+        with contextlib.suppress(Exception):  # the daemon dies meanwhile
+            vf = VFS.index(vm.end_of()["reply"]["lease"]["vfs"][0]) + 1
+            for nsid in host.tree.disks(PF, vf):
+                host.tree.write_disk(PF, vf, nsid, "red's secret")
+        vm.kill()
+
+    def at_rest(self, host):
+        try:
+            return set(host.states().values()) == {"ready"} and not host.leases()
+        except (Closed, OSError):  # it died meanwhile
+            return False
+
+    def die_at_each(self, host):
+        for at in range(1, 100):
+            self.arm(host, at)
+            self.lease(host)
+            wait_for(lambda: not host.daemon.alive() or self.at_rest(host))
+            if host.daemon.alive():
+                self.assertGreater(at, 5)
+                return
+            host.daemon.restart()
+            host.wait_all_ready(2)
+            wait_for(lambda: self.at_rest(host))
+            self.assertNotIn("red's secret", host.tree.read(f"sim/pf/{PF}/nvme"))
+            self.assertEqual(self.records(host), [])
+            self.check_disks(host)
+            host.check_invariants()
+        self.fail("it never gets through")
+
+    def check_disks(self, host):
+        attached = self.attached(host)
+        self.assertEqual([c for c in attached.values() if c], [])
+        self.assertEqual(sorted(attached), self.present)
+
+    def test_made(self):
+        self.present = []
+        host = self.storage_new(total=2)
+        host.wait_all_ready(2)
+        self.die_at_each(host)
+
+    def test_listed(self):
+        self.present = [1, 2, 3]
+        host = self.listed(1, total=2)
+        host.wait_all_ready(2)
+        self.die_at_each(host)
+
+    def test_made_and_the_worker_dies_too(self):
+        self.present = []
+        host = self.storage_new(total=2)
+        put(host.tree.root, "sim/worker_dies", "")
+        host.wait_all_ready(2)
+        self.die_at_each(host)
