@@ -50,6 +50,25 @@ class Attacker:
         v.do(nvmevf.command(nvmevf.GET_FEATURES, 2, queues + 2 * nvmevf.PAGE, nvmevf.TIMESTAMP))
         return int.from_bytes(self.memory.page(2)[:6], "little")
 
+    def namespaces(self, prp, page, vf=0):
+        return self.vfs[vf].namespaces(prp, page)
+
+    def start_io(self, iova, page, vf=0):
+        self.map(page, iova, 2, vf=vf)
+        self.vfs[vf].start_io(iova, page)
+
+    def write_block(self, nsid, prp, block, vf=0):
+        return self.vfs[vf].io(nvmevf.WRITE, nsid, prp, block)
+
+    def read_block(self, nsid, prp, block, vf=0):
+        return self.vfs[vf].io(nvmevf.READ, nsid, prp, block)
+
+    def flood_disk(self, nsid, prp, vf=0):
+        """Writes without end; the answer comes before, only a signal ends it."""
+        print(json.dumps({"ok": None}), flush=True)
+        for n in range(1 << 30):
+            self.vfs[vf].io(nvmevf.WRITE, nsid, prp, n % 64)
+
     def feature(self, number, value=None, vf=0):
         if value is None:
             return self.vfs[vf].do(nvmevf.command(nvmevf.GET_FEATURES, 3, 0, number))

@@ -116,9 +116,9 @@ class Nested(VM):
         return answer[0].strip()
 
 
-def boot(tenant, uid, name, *options, tries=3):
+def boot(tenant, uid, name, *options, tries=3, **kw):
     for n in range(tries):
-        vm = Nested(tenant, uid, f"{name}{n or ''}", *options)
+        vm = Nested(tenant, uid, f"{name}{n or ''}", *options, **kw)
         if vm.answer(KVM_SECONDS if vm.accel == "kvm" else TCG_SECONDS):
             return vm
         print(f"  {vm.name} does not come up (try {n + 1} of {tries}): {vm.text[-500:]}", flush=True)

@@ -23,6 +23,8 @@ CC, CSTS, INTMS, AQA, ASQ, ACQ, SQ_TAIL, CQ_HEAD = 0x14, 0x1C, 0x0C, 0x24, 0x28,
 ENABLE = 0x00460001  # 16 byte completions, 64 byte commands, EN
 ENTRIES = 64         # of the submission queue: one page
 IDENTIFY, SET_FEATURES, GET_FEATURES, ASYNC_EVENT = 0x06, 0x09, 0x0A, 0x0C
+CREATE_SQ, CREATE_CQ = 0x01, 0x05
+WRITE, READ = 0x01, 0x02  # of the queues for data
 TIMESTAMP = 0x0E     # the one feature whose value is read from, and written to, memory
 
 
@@ -172,6 +174,41 @@ class Vf:
         self.submit(data)
         self.ring()
         return self.completion()
+
+    def namespaces(self, iova, page):
+        """Those that are attached to the VF's controller: Identify, CNS 2, by way of a page of the memory."""
+        _, status = self.do(command(IDENTIFY, 5, iova, 2))
+        assert status == 0, f"{self.address}: Identify: status {status:#x}"
+        return [n for n in struct.unpack_from("<1024I", self.memory.page(page)) if n]
+
+    def start_io(self, iova, page):
+        """One queue pair for data: two pages of the memory, mapped at iova (NVMe base specification 2.0, 5.4 and 5.5)."""
+        self.memory.put(page + 1, bytes(PAGE))
+        for opcode, at, word in ((CREATE_CQ, iova + PAGE, 1), (CREATE_SQ, iova, 1 << 16 | 1)):
+            _, status = self.do(command(opcode, 6, at, ENTRIES - 1 << 16 | 1, word))
+            assert status == 0, f"{self.address}: queue: opcode {opcode:#x} status {status:#x}"
+        self.io_page, self.io_tail, self.io_head, self.io_phase = page, 0, 0, 1
+
+    def submit_io(self, opcode, nsid, iova, block, cid=0):
+        """One block (NVM command set specification 1.0, 3.2.4 and 3.2.6)."""
+        data = bytearray(command(opcode, cid, iova, block, 0))
+        struct.pack_into("<I", data, 4, nsid)
+        at = self.io_page * PAGE + self.io_tail * 64
+        self.memory.bytes[at:at + 64] = bytes(data)
+        self.io_tail = (self.io_tail + 1) % ENTRIES
+        self.bar.write(SQ_TAIL + 8, self.io_tail)
+
+    def io(self, opcode, nsid, iova, block):
+        """The status of a read or a write that was waited for."""
+        self.submit_io(opcode, nsid, iova, block)
+        at, end = (self.io_page + 1) * PAGE + self.io_head * 16, time.monotonic() + 10
+        while self.memory.bytes[at + 14] & 1 != self.io_phase:
+            assert time.monotonic() < end, f"{self.address}: no completion, CSTS {self.bar.read(CSTS):#x}"
+        status = struct.unpack_from("<IIII", self.memory.bytes, at)[3] >> 17
+        self.io_head = (self.io_head + 1) % ENTRIES
+        self.io_phase ^= self.io_head == 0
+        self.bar.write(CQ_HEAD + 8, self.io_head)
+        return status
 
     def msix(self):
         """Where the interrupt table is in BAR 0, and how many entries it has (PCI Express base specification, 7.7.2)."""

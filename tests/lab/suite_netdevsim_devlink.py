@@ -9,6 +9,8 @@ import traceback
 
 TOOL = "/usr/libexec/vfctl-lab/devlink-tool"
 BUS = "/sys/bus/netdevsim"
+RULES = "/usr/share/vfctl/79-vfctl-representors.rules"
+NO_SWITCH = '"0000000000000000"'
 PHYSICAL, PCI_VF = 0, 4
 
 
@@ -78,6 +80,30 @@ def test_representors_of_64():
     representors_of(64)
 
 
+def test_renamed_by_the_shipped_rule():
+    """The rule as it is shipped, with the id of this switch, as its head says."""
+    device(1)
+    tool("mode", "switchdev")
+    settle()
+    with open(f"/sys/class/net/{next(p[4] for p in ports() if p[1] == PHYSICAL)}/phys_switch_id", encoding="ascii") as f:
+        switch = f.read().strip()
+    tool("mode", "legacy")
+    with open(RULES, encoding="utf-8") as f:
+        text = f.read()
+    assert text.count(NO_SWITCH) == 1
+    os.makedirs("/etc/udev/rules.d", exist_ok=True)
+    mine = "/etc/udev/rules.d/" + os.path.basename(RULES)
+    write(mine, text.replace(NO_SWITCH, f'"{switch}"'))
+    try:
+        subprocess.run(["udevadm", "control", "--reload"], check=True)
+        tool("mode", "switchdev")
+        settle()
+        assert [p[4] for p in ports() if p[1] == PCI_VF] == ["sw0pf0vf0"], ports()
+    finally:
+        os.unlink(mine)
+        subprocess.run(["udevadm", "control", "--reload"], check=True)
+
+
 def test_rates():
     device(4)
     tool("mode", "switchdev")
@@ -104,10 +130,75 @@ def test_vf_is_told_by_its_port():
         error = tool(*refused, ok=False)
         assert "EOPNOTSUPP" in error, error
         assert tool("rate", port) == ["125000 12500000"]
+    assert tool("vf-vlan", 2, 7, ok=False).startswith("vlan: ")
+    error = tool("vf-set", 2, 1, 25000, ok=False)
+    assert error.startswith("max_tx_mbps: EINVAL"), error
+    assert tool("rate", port) == ["125000 12500000"]
     tool("vf-baseline", 2)
     assert tool("rate", port) == ["0 0"]
     tool("vf-baseline", 2)
+    tool("vf-wish-vlan", 2, 7)
+    assert tool("rate", port) == ["0 0"]
     assert "ENODEV" in tool("vf-set", 4, 1, 1, ok=False)
+
+
+def watch(change, count=100000):
+    """What the monitor tells of a change, read only when all is over."""
+    with subprocess.Popen([TOOL, "netdevsim", "netdevsim1", "watch", "5000", str(count)], stdout=subprocess.PIPE,
+                          text=True) as p:
+        assert p.stdout.readline() == "ready\n"
+        change()
+        lines = p.stdout.read().splitlines()
+    assert p.returncode == 0
+    return lines
+
+
+def test_monitor_tells_the_device():
+    device(4)
+    assert not watch(lambda: tool("mode"))
+    news = watch(lambda: tool("mode", "switchdev"))
+    assert len(news) >= 4 and set(news) == {"netdevsim netdevsim1"}, news
+    port = next(p[0] for p in ports() if p[3] == 2)
+    assert set(watch(lambda: tool("rate", port, 1, 100))) == {"netdevsim netdevsim1"}
+    news = watch(lambda: tool("mode", "legacy"))
+    assert len(news) >= 4 and set(news) == {"netdevsim netdevsim1"}, news
+
+
+def test_monitor_says_that_it_lost_some():
+    device(64)
+    limit = "/proc/sys/net/core/rmem_max"
+    with open(limit, encoding="ascii") as f:
+        before = f.read()
+    write(limit, "4096")
+    try:
+        news = watch(lambda: tool("mode", "switchdev"))
+    finally:
+        write(limit, before)
+    assert "lost" in news, news
+
+
+def test_shipped_rule_names_representors():
+    device(4)
+    settle()
+    uplink = next(p[4] for p in ports() if p[1] == PHYSICAL)
+    with open(f"/sys/class/net/{uplink}/phys_switch_id", encoding="ascii") as f:
+        switch = f.read().strip()
+    with open(RULES, encoding="utf-8") as f:
+        rules = f.read()
+    assert rules.count('=="0000000000000000"') == 1
+    copy = "/run/udev/rules.d/" + os.path.basename(RULES)
+    os.makedirs(os.path.dirname(copy), exist_ok=True)
+    write(copy, rules.replace('=="0000000000000000"', f'=="{switch}"'))
+    try:
+        subprocess.run(["udevadm", "control", "--reload"], check=True)
+        tool("mode", "switchdev")
+        settle()
+        assert {p[3]: p[4] for p in ports() if p[1] == PCI_VF} == {i: f"sw0pf0vf{i}" for i in range(4)}, ports()
+        assert next(p[4] for p in ports() if p[1] == PHYSICAL) == uplink
+        assert tool("representors", uplink, 0, 4) == [f"sw0pf0vf{i}" for i in range(4)]
+    finally:
+        os.unlink(copy)
+        subprocess.run(["udevadm", "control", "--reload"], check=True)
 
 
 def test_errors_are_the_kernels():

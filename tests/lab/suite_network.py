@@ -167,6 +167,21 @@ def test_what_igb_refuses():
         assert told(NET) == before and not listing("leases")
 
 
+def test_switch_that_igb_does_not_have():
+    """No VFs rather than VFs in another mode than the policy says."""
+    assert {p["eswitch"] for p in listing("pfs") if p["address"] == NET} == {"none"}
+    other = {"class": "network", "functions": [{"address": OTHER}], "vfs": 2, "eswitch": "switchdev"}
+    lab.write_policy(POLICY | {"pools": POLICY["pools"] | {"other": other}})
+    vfctl("reload")
+    wait_for(lambda: [s["reason"] for s in json.loads(vfctl("plan", "--json", check=False).stdout)["steps"] if s["kind"] == "eswitch"] ==
+             ["eswitch"], 30, "the step is blocked")
+    print("\n".join("  " + line for line in vfctl("plan", check=False).stdout.splitlines()), flush=True)
+    assert not listing("vfs", pf=OTHER) and settled()
+    lab.write_policy(POLICY)
+    vfctl("reload")
+    assert settled()
+
+
 def shown(pf):
     """The name of the PF's interface, as the daemon knows it."""
     return next(p["netdev"] for p in listing("pfs") if p["address"] == pf)
