@@ -18,9 +18,9 @@
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
 
-/* Each element of a C array, by pointer. */
+/* Each element of a C array, by pointer. No array may be NULL: even adding 0 to that is undefined in C. */
 #define FOREACH_ARRAY(i, array, num)                                                                         \
-        for (__typeof__((array)[0]) *i = (array), *_end_##i = i + (num); i < _end_##i; i++)
+        for (__typeof__((array)[0]) *i = (array), *_end_##i = i ? i + (num) : i; i < _end_##i; i++)
 
 #define TAKE_PTR(p)                                                                                          \
         ({                                                                                                   \
