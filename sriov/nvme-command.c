@@ -15,7 +15,6 @@
 #include <sys/sysmacros.h>
 
 #define CONTROLLERS "sys/bus/pci/devices/%s/nvme"
-#define TIMEOUT_MS  10000U
 
 /* "nvme0"; a PCI function is one controller. */
 static int find_name(int root_fd, struct address pf, char name[32]) {
@@ -43,8 +42,8 @@ int nvme_open(int root_fd, struct address pf) {
         if (r < 0)
                 return r == -ENOENT ? -ENODEV : r;
         _cleanup_close_ int fd = root_openf(root_fd, O_RDWR, "dev/%s", name);
-        if (fd < 0)
-                return fd;
+        if (fd < 0) /* its node goes before its directory does, and says nothing of namespaces */
+                return fd == -ENOENT || fd == -ENXIO ? -ENODEV : fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
         /* Names are reused: what was opened must be what sysfs shows below the PF */
@@ -72,7 +71,7 @@ int nvme_submit(int fd, struct nvme_command *c) {
                 .data_len = c->data ? c->size : 0,
                 .cdw10 = c->cdw10,
                 .cdw11 = c->cdw11,
-                .timeout_ms = c->timeout_ms ? c->timeout_ms : TIMEOUT_MS,
+                .timeout_ms = c->timeout_ms,
         };
 
         int r = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
