@@ -13,8 +13,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-#define CONTROLLERS "sys/bus/pci/devices/%s/nvme"
+#define CONTROLLERS     "sys/bus/pci/devices/%s/nvme"
+#define RESET_LOOK_USEC 10000U
+#define RESET_LOOKS     3000U /* 30 s, as long as a controller may take to get ready in most cases (CAP.TO) */
 
 /* "nvme0"; a PCI function is one controller. */
 static int find_name(int root_fd, struct address pf, char name[32]) {
@@ -83,4 +86,21 @@ int nvme_submit(int fd, struct nvme_command *c) {
 
 int nvme_reset(int fd) {
         return ioctl(fd, NVME_IOCTL_RESET) < 0 ? -errno : 0;
+}
+
+/* The driver initializes the controller anew after the write has returned
+ * (drivers/nvme/host/pci.c:nvme_reset_done). */
+int nvme_reset_function(int root_fd, struct address pf) {
+        char name[32], state[32] = "";
+
+        int r = find_name(root_fd, pf, name);
+        if (r >= 0)
+                r = root_write(root_fd, "1", "sys/bus/pci/devices/%s/reset", ADDRESS_STR(pf));
+        for (unsigned i = 0; r >= 0 && strcmp(state, "live") != 0; i++) {
+                if (i == RESET_LOOKS)
+                        return -ETIMEDOUT;
+                usleep(RESET_LOOK_USEC);
+                r = root_read(root_fd, state, sizeof(state), CONTROLLERS "/%s/state", ADDRESS_STR(pf), name);
+        }
+        return r;
 }

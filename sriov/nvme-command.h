@@ -41,3 +41,6 @@ int nvme_submit(int fd, struct nvme_command *c);
 
 /* Controller reset; returns when it is live again. 0 or -errno. */
 int nvme_reset(int fd);
+
+/* The same by a reset of the function, which its VFs do not survive. */
+int nvme_reset_function(int root_fd, struct address pf);

@@ -106,10 +106,12 @@ static void release_all(json_t *state) {
 }
 
 /* What the primary is to keep it has from its next reset on, which takes its VFs down with it. */
-static int reset(json_t *state) {
+static int reset(json_t *state, bool function) {
         static const char *const kinds[] = { "queues", "interrupts" };
 
         release_all(state);
+        if (!function && number(state, "stubborn"))
+                return 0;
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
                 json_t *resources = json_object_get(state, kinds[i]);
 
@@ -245,7 +247,8 @@ int rules_apply(json_t *state, struct command *c, unsigned num_vfs) {
         case VERB_HEALTH:
                 return 0;
         case VERB_RESET:
-                return reset(state);
+        case VERB_RESET_FUNCTION:
+                return reset(state, c->verb == VERB_RESET_FUNCTION);
         case VERB_PRIMARY_VQ:
         case VERB_PRIMARY_VI:
                 return virtual ? primary(state, c, c->verb == VERB_PRIMARY_VQ ? "queues" : "interrupts")

@@ -10,6 +10,7 @@
  *   "attach_new"        VFs just enabled have all shared namespaces
  *   "forgets"           namespaces are detached from VFs that are disabled
  *   "format_inactive"   Format NVM of a namespace that the primary has not
+ *   "stubborn"          what the primary is to keep is so only from a reset of the function on
  *   "wrong"             what is broken in replies, see simnvme.h
  *   "fail"              list of {"command": name, "controller": id, "nsid": id, "value": n, "after": n,
  *                       "count": n} with what happens: "status" (NVMe status), "ignore" (success without
@@ -29,6 +30,7 @@
         X(PRIMARY_VQ, "primary-vq")                                                                          \
         X(PRIMARY_VI, "primary-vi")                                                                          \
         X(RESET, "reset")                                                                                    \
+        X(RESET_FUNCTION, "reset-function")                                                                  \
         X(OFFLINE, "offline")                                                                                \
         X(ASSIGN_VQ, "assign-vq")                                                                            \
         X(ASSIGN_VI, "assign-vi")                                                                            \

@@ -52,6 +52,13 @@ int nvme_reset(int fd) {
         return status > 0 ? -EIO : status;
 }
 
+int nvme_reset_function(int root_fd, struct address pf) {
+        struct command c = { .verb = VERB_RESET_FUNCTION };
+        int status = controller_do(now.sim, pf, &c);
+
+        return status > 0 ? -EIO : status;
+}
+
 static int read_page(struct nvme_command *c, enum verb verb) {
         struct command read = { .verb = verb, .nsid = c->nsid, .value = c->cdw10 & 0xff };
         const struct nvme_state *state;

@@ -158,6 +158,18 @@ class SimNvmeTest(SimTest):
         self.assertEqual(self.secondary(1), (0, 0, 0))
         self.assertEqual(self.online(worker, 1), ("", "none", [6, 4]))
 
+    def test_primary_that_wants_a_reset_of_the_function(self):
+        held = {"flexible": 16, "primary": 12, "next": 12, "private": 2, "secondary_max": 8}
+        worker = self.start(vfs=2, queues=held, stubborn=True)
+        self.assertEqual(worker.do("nvme-primary", ONE, 4, 0)[:2], ("Input/output error", "nvme-failed"))
+        self.assertEqual(self.tree.commands(ONE, "reset-function"), [])  # its VFs would not survive that
+        self.assertEqual(worker.do("numvfs", ONE, 0)[0], "")
+        self.ok(worker.do("nvme-primary", ONE, 4, 0))
+        self.assertEqual(self.state(worker)[0]["queues"][:3], (16, 0, 4))
+        with self.tree.controller(ONE) as state:
+            state["fail"] = [{"command": "reset-function", "ignore": True}, {"command": "reset", "ignore": True}]
+        self.assertEqual(worker.do("nvme-primary", ONE, 0, 0)[:2], ("Input/output error", "nvme-failed"))
+
     def test_disk_of_the_host(self):
         worker = self.start()
         self.tree.disk(self.pf, mounted="/")
