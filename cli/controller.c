@@ -33,6 +33,11 @@ static int print_health(json_t *controller, const struct controller_record *c) {
         if (record_array(controller, "warnings", &list) < 0 ||
             record_strings(list, "warnings", ", ", &warnings) < 0)
                 return EXIT_FAILED;
+        if (!c->health_known) {
+                printf("  health:    %sunknown%s, the controller does not say\n", colour_on(COLOUR_BUSY),
+                       colour_off(COLOUR_BUSY));
+                return 0;
+        }
         bool bad = warnings[0] != '\0';
         printf("  health:    %s", colour_on(bad ? COLOUR_BAD : COLOUR_GOOD));
         print_text("%s%s", bad ? "warning: " : "good", warnings);

@@ -210,8 +210,8 @@ int record_controller(json_t *v, struct controller_record *ret) {
         json_t *celsius = json_object_get(v, "celsius");
 
         ret->celsius = json_is_integer(celsius) ? celsius : NULL;
-        READ("NvmeController", TEXT(model), TEXT(serial), TEXT(firmware), INT(controller), INT(spare),
-             INT(used), INT(media_errors), INT(capacity), INT(available));
+        READ("NvmeController", TEXT(model), TEXT(serial), TEXT(firmware), INT(controller), BOOL(health_known),
+             INT(spare), INT(used), INT(media_errors), INT(capacity), INT(available));
 }
 
 int record_resources(json_t *v, struct resources_record *ret) {

@@ -125,6 +125,7 @@ struct controller_record {
         const char *model, *serial, *firmware;
         int64_t controller, spare, used, media_errors, capacity, available;
         json_t *celsius; /* NULL unknown */
+        bool health_known;
 };
 struct resources_record {
         int64_t flexible, assigned, primary, most;

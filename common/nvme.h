@@ -39,7 +39,7 @@ struct nvme_primary {
         uint8_t critical_warning;                /* SMART / Health, log page 02h */
         uint8_t spare, spare_threshold, used;    /* percent; used may be above 100 */
         uint16_t temperature;                    /* kelvin, 0 unknown */
-        uint16_t unused;
+        uint8_t health_known, unused; /* 0: the log page could not be read, and these say nothing */
         uint64_t media_errors;        /* saturates */
         uint64_t capacity, available; /* bytes of the subsystem, and not in any namespace; 0: not reported */
         uint32_t n_secondaries, n_namespaces, n_attachments;

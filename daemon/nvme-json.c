@@ -95,12 +95,13 @@ static const char *const abilities[] = { "virtualize", "namespaces",  "format",
 json_t *controller_json(const struct managed_pf *p) {
         const struct nvme_primary *n = &p->nvme.primary;
 
-        return json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o}",
+        return json_pack("{s:s,s:s,s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o}",
                          "address", ADDRESS_STR(p->pf.address), "model", n->model, "serial", n->serial,
                          "firmware", n->firmware, "controller", n->controller, "can",
                          flags_json(n->can, abilities, ARRAY_SIZE(abilities)), "queues",
                          resources_json(&n->queues), "interrupts", resources_json(&n->interrupts), "warnings",
-                         flags_json(n->critical_warning, warnings, ARRAY_SIZE(warnings)), "celsius",
+                         flags_json(n->critical_warning, warnings, ARRAY_SIZE(warnings)), "health_known",
+                         n->health_known, "celsius",
                          n->temperature > 0 ? json_integer(n->temperature - KELVIN) : json_null(), "spare",
                          n->spare, "spare_threshold", n->spare_threshold, "used", n->used, "media_errors",
                          number(n->media_errors), "capacity", number(n->capacity), "available",

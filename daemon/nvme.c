@@ -92,6 +92,7 @@ static void vfs_go_on(struct managed_pf *p) {
 static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_pf *p = userdata;
         bool first = !p->nvme_known;
+        uint32_t could = p->pf.nvme_can;
 
         p->nvme_asking = false;
         int r = p->gone ? 0 : nvme_take(p, reply, fds[0]);
@@ -121,6 +122,8 @@ static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 pf_rescan_soon(p); /* a worker failed: that asks again */
         else if (first)
                 vfs_go_on(p);
+        else if (p->pf.nvme_can != could)
+                reconcile_soon(p->manager); /* the host took, or freed, a disk of it */
 }
 
 void nvme_read(struct managed_pf *p) {

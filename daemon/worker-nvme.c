@@ -44,7 +44,7 @@ static int take_string(char *s, size_t size) {
 }
 
 static int take_primary(struct nvme_primary *p) {
-        if ((p->can & ~CAN_ALL) || p->n_secondaries > NVME_SECONDARIES_MAX ||
+        if ((p->can & ~CAN_ALL) || p->health_known > 1 || p->n_secondaries > NVME_SECONDARIES_MAX ||
             p->n_namespaces > NVME_NAMESPACES_MAX || p->n_attachments > NVME_ATTACHMENTS_MAX)
                 return -EPROTO;
         if (take_string(p->model, sizeof(p->model)) < 0 || take_string(p->serial, sizeof(p->serial)) < 0 ||

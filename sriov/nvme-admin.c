@@ -94,6 +94,12 @@ static int virtualize(struct nvme_admin *a, uint16_t controller, enum action act
         return nvme_admin_failed(a, r, REASON_NVME_FAILED, step);
 }
 
+static bool has_kept(const struct nvme_admin *a, uint64_t queues, uint64_t interrupts) {
+        const struct nvme_primary *p = &a->state.primary;
+
+        return p->queues.primary > queues || p->interrupts.primary > interrupts;
+}
+
 int nvme_admin_primary(struct nvme_admin *a, uint64_t queues, uint64_t interrupts) {
         int r = nvme_admin_state(a);
 
@@ -111,11 +117,21 @@ int nvme_admin_primary(struct nvme_admin *a, uint64_t queues, uint64_t interrupt
         if (r < 0)
                 return nvme_admin_failed(a, r, REASON_NVME_FAILED, "resetting the controller");
         r = nvme_admin_read(a);
-        if (r < 0)
+        if (r < 0 || !has_kept(a, queues, interrupts))
                 return r;
-        if (a->state.primary.queues.primary > queues || a->state.primary.interrupts.primary > interrupts)
-                return wrong(a, REASON_NVME_FAILED, "the controller has kept more than it was told to");
-        return 0;
+        /* Some are only impressed by a reset of the function (the emulated one:
+         * hw/nvme/ctrl.c:nvme_ctrl_reset) */
+        if (a->n_vfs > 0)
+                return wrong(a, REASON_NVME_FAILED,
+                             "it keeps them until the function is reset, which its VFs would not survive");
+        r = nvme_reset_function(a->root_fd, a->pf);
+        if (r < 0)
+                return nvme_admin_failed(a, r, REASON_NVME_FAILED, "resetting the function");
+        r = nvme_admin_read(a);
+        return r >= 0 && has_kept(a, queues, interrupts)
+                               ? wrong(a, REASON_NVME_FAILED,
+                                       "the controller has kept more than it was told to")
+                               : r;
 }
 
 static int go_offline(struct nvme_admin *a) {

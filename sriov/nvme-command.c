@@ -13,9 +13,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-#define CONTROLLERS "sys/bus/pci/devices/%s/nvme"
-#define TIMEOUT_MS  10000U
+#define CONTROLLERS     "sys/bus/pci/devices/%s/nvme"
+#define RESET_LOOK_USEC 10000U
+#define RESET_LOOKS     3000U /* 30 s, as long as a controller may take to get ready in most cases (CAP.TO) */
 
 /* "nvme0"; a PCI function is one controller. */
 static int find_name(int root_fd, struct address pf, char name[32]) {
@@ -43,8 +45,8 @@ int nvme_open(int root_fd, struct address pf) {
         if (r < 0)
                 return r == -ENOENT ? -ENODEV : r;
         _cleanup_close_ int fd = root_openf(root_fd, O_RDWR, "dev/%s", name);
-        if (fd < 0)
-                return fd;
+        if (fd < 0) /* its node goes before its directory does, and says nothing of namespaces */
+                return fd == -ENOENT || fd == -ENXIO ? -ENODEV : fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
         /* Names are reused: what was opened must be what sysfs shows below the PF */
@@ -72,7 +74,7 @@ int nvme_submit(int fd, struct nvme_command *c) {
                 .data_len = c->data ? c->size : 0,
                 .cdw10 = c->cdw10,
                 .cdw11 = c->cdw11,
-                .timeout_ms = c->timeout_ms ? c->timeout_ms : TIMEOUT_MS,
+                .timeout_ms = c->timeout_ms,
         };
 
         int r = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
@@ -84,4 +86,21 @@ int nvme_submit(int fd, struct nvme_command *c) {
 
 int nvme_reset(int fd) {
         return ioctl(fd, NVME_IOCTL_RESET) < 0 ? -errno : 0;
+}
+
+/* The driver initializes the controller anew after the write has returned
+ * (drivers/nvme/host/pci.c:nvme_reset_done). */
+int nvme_reset_function(int root_fd, struct address pf) {
+        char name[32], state[32] = "";
+
+        int r = find_name(root_fd, pf, name);
+        if (r >= 0)
+                r = root_write(root_fd, "1", "sys/bus/pci/devices/%s/reset", ADDRESS_STR(pf));
+        for (unsigned i = 0; r >= 0 && strcmp(state, "live") != 0; i++) {
+                if (i == RESET_LOOKS)
+                        return -ETIMEDOUT;
+                usleep(RESET_LOOK_USEC);
+                r = root_read(root_fd, state, sizeof(state), CONTROLLERS "/%s/state", ADDRESS_STR(pf), name);
+        }
+        return r;
 }

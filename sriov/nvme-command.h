@@ -22,7 +22,10 @@ struct nvme_command {
         uint32_t cdw10, cdw11;
         void *data; /* size bytes, there or back as the opcode says; NULL none */
         uint32_t size;
-        uint32_t timeout_ms; /* 0: 10 s, after which the driver aborts it and resets the controller */
+        uint32_t timeout_ms; /* 0: the driver's own limit, 60 s unless nvme_core.admin_timeout says otherwise.
+                              * After it the driver resets the controller, which takes those of all VFs
+                              * offline: no limit of ours that is shorter
+                              * (drivers/nvme/host/pci.c:nvme_timeout) */
         uint32_t result;     /* DW0 of the completion */
 };
 
@@ -38,3 +41,6 @@ int nvme_submit(int fd, struct nvme_command *c);
 
 /* Controller reset; returns when it is live again. 0 or -errno. */
 int nvme_reset(int fd);
+
+/* The same by a reset of the function, which its VFs do not survive. */
+int nvme_reset_function(int root_fd, struct address pf);

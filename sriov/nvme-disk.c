@@ -179,8 +179,9 @@ static int format(struct nvme_admin *a, uint32_t nsid, bool crypto) {
         struct nvme_command c = { .opcode = NVME_OPCODE_FORMAT,
                                   .nsid = nsid,
                                   .cdw10 = (crypto ? 2U : 1U) << 9 | (page[26] >> 5 & 3U) << 12 |
-                                           (page[26] & 0x10U) | (page[29] & 7U) << 5 |
-                                           nvme_page_format_now(page), /* SES; the rest as it is */
+                                           (page[26] & 0x10U) | (page[29] & 15U) << 5 |
+                                           nvme_page_format_now(
+                                                           page), /* SES; PIL, PI, MSET, LBAF as they are */
                                   .timeout_ms = FORMAT_MS };
         r = nvme_submit(a->fd, &c);
         return r != 0 ? nvme_admin_failed(a, r, REASON_ERASE_FAILED, step) : 0;

@@ -200,4 +200,5 @@ void nvme_page_health(const uint8_t page[NVME_HEALTH_SIZE], struct nvme_primary 
         ret->spare_threshold = page[4];
         ret->used = page[5];
         ret->media_errors = u128(page + 160);
+        ret->health_known = 1;
 }

@@ -44,13 +44,16 @@ static int read_secondaries(int fd, struct nvme_state *s, uint8_t *page) {
         return r;
 }
 
+static unsigned list_of(const struct nvme_state *s) {
+        return s->primary.can & NVME_CAN_NAMESPACES ? CNS_ALLOCATED : CNS_ACTIVE;
+}
+
 static int read_list(int fd, struct nvme_state *s, uint8_t *page) {
-        unsigned cns = s->primary.can & NVME_CAN_NAMESPACES ? CNS_ALLOCATED : CNS_ACTIVE;
         uint32_t after = 0;
         int r;
 
         do {
-                r = nvme_read_page(fd, cns, after, 0, page);
+                r = nvme_read_page(fd, list_of(s), after, 0, page);
                 if (r == 0)
                         r = nvme_page_namespaces(page, s, &after);
                 else
@@ -73,29 +76,57 @@ static int read_attachments(int fd, struct nvme_state *s, uint32_t nsid, uint8_t
         return r;
 }
 
-/* One that was deleted meanwhile has nothing to tell. */
-static bool is_gone(int status) {
+/* What a controller says of a namespace that it does not have; of one that it has, the same means that it
+ * does not know the page, and then nobody knows who has the namespace. */
+static bool may_be_gone(int status) {
         unsigned code = status > 0 ? nvme_status_code(status) : 0;
 
         return code == NVME_STATUS_INVALID_NAMESPACE || code == NVME_STATUS_INVALID_FIELD;
 }
 
-static int read_namespaces(int fd, struct nvme_state *s, uint8_t *page) {
+/* 1: deleted since the list was read. Anything else: it is there, or that cannot be known. */
+static int is_gone(int fd, const struct nvme_state *s, uint32_t nsid, uint8_t *page) {
+        struct nvme_state first = { .primary.can = s->primary.can };
+        uint32_t after;
+
+        int r = nvme_read_page(fd, list_of(s), nsid - 1, 0, page);
+        if (r == 0)
+                r = nvme_page_namespaces(page, &first, &after);
+        if (r >= 0)
+                r = first.primary.n_namespaces == 0 || first.namespaces[0].nsid != nsid;
+        nvme_state_done(&first);
+        return r;
+}
+
+static int read_namespace(int fd, struct nvme_state *s, struct nvme_namespace *n, uint8_t *page) {
         bool managed = s->primary.can & NVME_CAN_NAMESPACES;
+        int r = nvme_read_page(fd, managed ? NVME_CNS_ALLOCATED_NAMESPACE : NVME_CNS_NAMESPACE, n->nsid, 0,
+                               page);
+
+        if (r == 0)
+                nvme_page_namespace(page, n);
+        return r == 0 && managed ? read_attachments(fd, s, n->nsid, page) : r;
+}
+
+/* One that goes meanwhile is left out. */
+static int read_namespaces(int fd, struct nvme_state *s, uint8_t *page) {
+        uint32_t kept = 0, n;
         int r = read_list(fd, s, page);
 
-        for (size_t i = 0; r == 0 && i < s->primary.n_namespaces; i++) {
-                struct nvme_namespace *n = &s->namespaces[i];
+        n = s->primary.n_namespaces;
+        for (uint32_t i = 0; r == 0 && i < n; i++) {
+                struct nvme_namespace one = s->namespaces[i];
+                uint32_t attachments = s->primary.n_attachments;
 
-                r = nvme_read_page(fd, managed ? NVME_CNS_ALLOCATED_NAMESPACE : NVME_CNS_NAMESPACE, n->nsid,
-                                   0, page);
-                if (r == 0)
-                        nvme_page_namespace(page, n);
-                if (r == 0 && managed)
-                        r = read_attachments(fd, s, n->nsid, page);
-                if (is_gone(r))
+                r = read_namespace(fd, s, &one, page);
+                if (may_be_gone(r) && is_gone(fd, s, one.nsid, page) == 1) {
+                        s->primary.n_attachments = attachments;
                         r = 0;
+                } else
+                        s->namespaces[kept++] = one;
         }
+        if (r == 0)
+                s->primary.n_namespaces = kept;
         return r;
 }
 

@@ -116,6 +116,10 @@ int nvme_may_create(const struct nvme_state *s, uint64_t bytes, enum reason *rea
                     size_t size) {
         if (!(s->primary.can & NVME_CAN_NAMESPACES))
                 return REFUSE(EOPNOTSUPP, NAMESPACE, "the controller cannot make namespaces");
+        if (s->primary.namespaces_max > 0 && s->primary.n_namespaces >= s->primary.namespaces_max)
+                return REFUSE(ENOSPC, NAMESPACES_USED_UP,
+                              "the controller has %u namespaces and can have no more",
+                              s->primary.n_namespaces);
         if (s->primary.capacity > 0 && bytes > s->primary.available)
                 return REFUSE(ENOSPC, NAMESPACES_USED_UP, "%llu bytes, and %llu are left",
                               (unsigned long long) bytes, (unsigned long long) s->primary.available);

@@ -317,6 +317,21 @@ def secondaries(fd):
             return found
 
 
+def amounts(fd):
+    """VF number, counted from 1, to its controller's queues and interrupts and whether it is online; of the first 127."""
+    buffer = (ctypes.c_ubyte * PAGE)()
+    admin(fd, IDENTIFY, 0x15, buffer=buffer)
+    entries = [struct.unpack_from("<HHB3sHHH", buffer, 32 + 32 * n) for n in range(buffer[0])]
+    return {vfn: (nvq, nvi, bool(scs & 1)) for _, _, scs, _, vfn, nvq, nvi in entries}
+
+
+def flexible(fd):
+    """Of the flexible queues and interrupts: what the primary controller holds (Identify, CNS 14h, figure 283)."""
+    buffer = (ctypes.c_ubyte * PAGE)()
+    admin(fd, IDENTIFY, 0x14, buffer=buffer)
+    return struct.unpack_from("<H", buffer, 32 + 8)[0], struct.unpack_from("<H", buffer, 64 + 8)[0]
+
+
 def bring_online(pf, vfs):
     """Gives the first VFs of a PF two queues and an interrupt each and turns them on, where nobody has done so yet."""
     fd = os.open("/dev/" + os.listdir(f"{SYS}/{pf}/nvme")[0], os.O_RDWR)

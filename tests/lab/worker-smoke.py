@@ -20,6 +20,8 @@ import sys
 import time
 import unittest
 
+import nvmevf
+
 SYS = "/sys/bus/pci/devices"
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTOCOL = os.path.join(HERE, "../../daemon/worker-protocol.h")
@@ -291,6 +293,67 @@ class Smoke(unittest.TestCase):
             finally:
                 child.kill()
                 child.wait()
+
+    def amounts(self, pf):
+        """Number of a VF to its controller's queues, interrupts and whether it is online, as the device itself says."""
+        fd = os.open("/dev/" + os.listdir(f"{SYS}/{pf}/nvme")[0], os.O_RDWR)
+        try:
+            return nvmevf.amounts(fd)
+        finally:
+            os.close(fd)
+
+    def test_each_nvme_vf_has_its_own_resources(self):
+        pf, vfs = pfs("nvme")[0], self.vfs[4:]
+        wanted = {1: (2, 1), 2: (4, 2), 3: (3, 1), 4: (4, 1)}
+        for n, (queues, interrupts) in wanted.items():
+            reply = self.ok(self.w.ask("NVME_ONLINE", vfs[n - 1], queues, interrupts))
+            self.assertEqual(reply.value[:2], (queues, interrupts))
+        self.assertEqual({n: a for n, a in self.amounts(pf).items() if n in wanted}, {n: (*w, True) for n, w in wanted.items()})
+        for queues, interrupts in ((5, 1), (1, 1), (2, 3)):  # nothing of that reaches the device, or it would be offline
+            self.refused(self.w.ask("NVME_ONLINE", vfs[0], queues, interrupts), errno.ENOSPC, "NVME_RESOURCES")
+            self.assertEqual(self.amounts(pf)[1], (2, 1, True))
+        self.ok(self.w.ask("NVME_OFFLINE", vfs[1]))
+        self.assertEqual(self.amounts(pf)[2], (0, 0, False))
+        self.assertEqual(self.ok(self.w.ask("NVME_ONLINE", vfs[1])).value[:2], (4, 2))  # an even share of 4
+        for op, values in (("NVME_ERASE", (0xFFFFFFFF, 0)), ("NVME_ATTACH", (0xFFFFFFFF, 1)), ("NVME_ERASE", (0, 0)),
+                           ("NVME_ERASE", (1, 9)), ("NVME_CREATE", (0,))):
+            self.refused(self.w.ask(op, vfs[0], *values), errno.EINVAL)
+        self.refused(self.w.ask("NVME_ERASE", vfs[0], 77, 0), errno.ENOENT, "ERASE_FAILED")
+        self.refused(self.w.ask("NVME_CREATE", vfs[0], 1 << 20), errno.EIO, "NAMESPACE")  # the emulated one cannot
+        self.assertIn("Invalid Namespace or Format", self.w.ask("NVME_CREATE", vfs[0], 1 << 20).detail)
+        for vf in vfs:
+            self.ok(self.w.ask("NVME_OFFLINE", vf))
+
+    def flexible(self, pf):
+        fd = os.open("/dev/" + os.listdir(f"{SYS}/{pf}/nvme")[0], os.O_RDWR)
+        try:
+            return nvmevf.flexible(fd)
+        finally:
+            os.close(fd)
+
+    def test_the_primary_gives_what_it_holds(self):
+        pf = pfs("nvme")[0]
+        self.ok(self.w.ask("NUMVFS", pf, 0))
+        fd = os.open("/dev/" + os.listdir(f"{SYS}/{pf}/nvme")[0], os.O_RDWR)
+        for kind, amount in ((0, 6), (1, 3)):
+            nvmevf.admin(fd, 0x1C, 1 | kind << 8, amount)
+        os.close(fd)
+        with open(f"{SYS}/{pf}/reset", "w") as f:
+            f.write("1")
+        deadline = time.monotonic() + 30
+        while read(pf, "nvme", os.listdir(f"{SYS}/{pf}/nvme")[0], "state") != "live" and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(self.flexible(pf), (6, 3))
+        self.ok(self.w.ask("NUMVFS", pf, 4))
+        self.refused(self.w.ask("NVME_PRIMARY", pf, 2, 1), errno.EIO, "NVME_FAILED")  # VFs would not survive what this one wants
+        self.ok(self.w.ask("NUMVFS", pf, 0))
+        self.ok(self.w.ask("NVME_PRIMARY", pf, 2, 1))
+        self.assertEqual(self.flexible(pf), (2, 1))
+        self.ok(self.w.ask("NVME_PRIMARY", pf, 0, 0))
+        self.assertEqual(self.flexible(pf), (0, 0))
+        self.ok(self.w.ask("NUMVFS", pf, 4))
+        for vf in self.vfs[4:]:
+            self.ok(self.w.ask("BIND", vf, text="vfio-pci"))
 
     def test_holders_leave_the_daemon_out(self):
         backend = self.backends[0]

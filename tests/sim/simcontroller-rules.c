@@ -1,44 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules of NVMe controllers. Status codes: NVM Express base specification 2.0, figures 93 to 96; with the
- * status code type in bits 10:8, as Linux gives them. */
+/* The rules of NVMe controllers. */
 
 #include "simcontroller-rules.h"
 #include "common/macro.h"
 
 #include <string.h>
-
-#define STATUSES(X)                                                                                          \
-        X(INVALID_OPCODE, 0x001, "invalid command opcode")                                                   \
-        X(INVALID_FIELD, 0x002, "invalid field in command")                                                  \
-        X(INVALID_NAMESPACE, 0x00b, "invalid namespace or format")                                           \
-        X(CAPACITY, 0x115, "namespace insufficient capacity")                                                \
-        X(NO_NSID, 0x116, "namespace identifier unavailable")                                                \
-        X(ATTACHED, 0x118, "namespace already attached")                                                     \
-        X(PRIVATE, 0x119, "namespace is private")                                                            \
-        X(NOT_ATTACHED, 0x11a, "namespace not attached")                                                     \
-        X(LIST, 0x11c, "controller list invalid")                                                            \
-        X(CONTROLLER, 0x11f, "invalid controller identifier")                                                \
-        X(STATE, 0x120, "invalid secondary controller state")                                                \
-        X(AMOUNT, 0x121, "invalid number of controller resources")                                           \
-        X(INTERNAL, 0x006, "internal error")
-
-enum {
-#define X(name, status, text) NVME_SC_##name = (status),
-        STATUSES(X)
-#undef X
-};
-
-const char *controller_status(int status) {
-        switch (status) {
-#define X(name, value, text)                                                                                 \
-        case value:                                                                                          \
-                return text;
-                STATUSES(X)
-#undef X
-        default:
-                return "unknown status";
-        }
-}
 
 uint64_t number(const json_t *object, const char *key) {
         const json_t *value = json_object_get(object, key);
@@ -99,9 +65,9 @@ static int primary(json_t *state, const struct command *c, const char *kind) {
         json_t *resources = json_object_get(state, kind);
 
         if (c->controller != number(state, "controller"))
-                return NVME_SC_CONTROLLER;
+                return SIM_CONTROLLER;
         if (c->value + count_assigned(state, kind) > number(resources, "flexible"))
-                return NVME_SC_AMOUNT;
+                return SIM_AMOUNT;
         set_number(resources, "next", c->value);
         return 0;
 }
@@ -111,14 +77,14 @@ static int assign(json_t *state, struct command *c, const char *kind) {
         json_t *secondary = find_secondary(state, c->controller);
 
         if (!secondary)
-                return NVME_SC_CONTROLLER;
+                return SIM_CONTROLLER;
         if (number(secondary, "online"))
-                return NVME_SC_STATE;
+                return SIM_STATE;
         uint64_t others = count_assigned(state, kind) - number(secondary, kind);
         uint64_t held = MAX(number(resources, "primary"), number(resources, "next"));
         if (c->value > number(resources, "secondary_max") ||
             c->value + others + held > number(resources, "flexible"))
-                return NVME_SC_AMOUNT;
+                return SIM_AMOUNT;
         set_number(secondary, kind, c->value);
         c->result = c->value;
         return 0;
@@ -140,10 +106,12 @@ static void release_all(json_t *state) {
 }
 
 /* What the primary is to keep it has from its next reset on, which takes its VFs down with it. */
-static int reset(json_t *state) {
+static int reset(json_t *state, bool function) {
         static const char *const kinds[] = { "queues", "interrupts" };
 
         release_all(state);
+        if (!function && number(state, "stubborn"))
+                return 0;
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
                 json_t *resources = json_object_get(state, kinds[i]);
 
@@ -157,14 +125,14 @@ static int set_online(json_t *state, const struct command *c, unsigned num_vfs, 
         json_t *secondary = find_secondary(state, c->controller);
 
         if (!secondary)
-                return NVME_SC_CONTROLLER;
+                return SIM_CONTROLLER;
         if (!online) {
                 release(secondary);
                 return 0;
         }
         if (number(secondary, "queues") < 2 || number(secondary, "interrupts") < 1 ||
             number(secondary, "vf") > num_vfs)
-                return NVME_SC_STATE;
+                return SIM_STATE;
         set_number(secondary, "online", 1);
         return 0;
 }
@@ -188,17 +156,18 @@ static int create(json_t *state, struct command *c) {
         size_t at;
 
         if (c->value == 0)
-                return NVME_SC_INVALID_FIELD;
+                return SIM_INVALID_FIELD;
         if (c->value > available(state))
-                return NVME_SC_CAPACITY;
+                return SIM_CAPACITY;
         while (find(state, "namespaces", "nsid", nsid, &at))
                 nsid++;
         if (nsid > number(state, "namespaces_max"))
-                return NVME_SC_NO_NSID;
+                return SIM_NO_NSID;
         json_array_insert_new(list, at,
                               json_pack("{s:i, s:i, s:I, s:i, s:b, s:s, s:[]}", "nsid", (int) nsid,
-                                        "block_size", 4096, "size", (json_int_t) c->value, "used", 0,
-                                        "shared", 0, "data", "", "controllers"));
+                                        "block_size", c->block_size ? (int) c->block_size : 4096, "size",
+                                        (json_int_t) c->value, "used", 0, "shared", 0, "data", "",
+                                        "controllers"));
         c->result = nsid;
         return 0;
 }
@@ -218,11 +187,11 @@ static int attach(const json_t *state, json_t *namespace, uint16_t controller) {
         size_t at;
 
         if (controller != number(state, "controller") && !find_secondary(state, controller))
-                return NVME_SC_LIST;
+                return SIM_LIST;
         if (find_controller(namespace, controller, &at))
-                return NVME_SC_ATTACHED;
+                return SIM_ATTACHED;
         if (!number(namespace, "shared") && json_array_size(controllers) > 0)
-                return NVME_SC_PRIVATE;
+                return SIM_PRIVATE;
         json_array_insert_new(controllers, at, json_integer(controller));
         return 0;
 }
@@ -231,7 +200,7 @@ static int detach(json_t *namespace, uint64_t controller) {
         size_t at;
 
         if (!find_controller(namespace, controller, &at))
-                return NVME_SC_NOT_ATTACHED;
+                return SIM_NOT_ATTACHED;
         json_array_remove(json_object_get(namespace, "controllers"), at);
         return 0;
 }
@@ -241,9 +210,9 @@ static int format(const json_t *state, json_t *namespace, bool crypto) {
         size_t i;
 
         if (crypto && !can(state, "crypto"))
-                return NVME_SC_INVALID_FIELD;
+                return SIM_INVALID_FIELD;
         if (!find_controller(namespace, number(state, "controller"), &i) && !number(state, "format_inactive"))
-                return NVME_SC_INVALID_FIELD;
+                return SIM_INVALID_FIELD;
         json_array_foreach(json_object_get(state, "namespaces"), i, one) {
                 if (one != namespace && !number(state, "formats_all"))
                         continue;
@@ -258,11 +227,11 @@ static int apply_to_namespace(json_t *state, const struct command *c) {
         json_t *namespace = find(state, "namespaces", "nsid", c->nsid, &at);
 
         if (!can(state, c->verb == VERB_FORMAT ? "format" : "namespaces"))
-                return NVME_SC_INVALID_OPCODE;
+                return SIM_INVALID_OPCODE;
         if (!namespace)
-                return NVME_SC_INVALID_NAMESPACE;
+                return SIM_INVALID_NAMESPACE;
         if (c->verb == VERB_DELETE)
-                return json_array_remove(json_object_get(state, "namespaces"), at) < 0 ? NVME_SC_INTERNAL : 0;
+                return json_array_remove(json_object_get(state, "namespaces"), at) < 0 ? SIM_INTERNAL : 0;
         if (c->verb == VERB_FORMAT)
                 return format(state, namespace, c->value != 0);
         return c->verb == VERB_ATTACH ? attach(state, namespace, c->controller)
@@ -274,23 +243,25 @@ int rules_apply(json_t *state, struct command *c, unsigned num_vfs) {
 
         switch (c->verb) {
         case VERB_IDENTIFY:
+        case VERB_READ:
+        case VERB_HEALTH:
                 return 0;
         case VERB_RESET:
-                return reset(state);
+        case VERB_RESET_FUNCTION:
+                return reset(state, c->verb == VERB_RESET_FUNCTION);
         case VERB_PRIMARY_VQ:
         case VERB_PRIMARY_VI:
                 return virtual ? primary(state, c, c->verb == VERB_PRIMARY_VQ ? "queues" : "interrupts")
-                               : NVME_SC_INVALID_OPCODE;
+                               : SIM_INVALID_OPCODE;
         case VERB_ASSIGN_VQ:
         case VERB_ASSIGN_VI:
                 return virtual ? assign(state, c, c->verb == VERB_ASSIGN_VQ ? "queues" : "interrupts")
-                               : NVME_SC_INVALID_OPCODE;
+                               : SIM_INVALID_OPCODE;
         case VERB_OFFLINE:
         case VERB_ONLINE:
-                return virtual ? set_online(state, c, num_vfs, c->verb == VERB_ONLINE)
-                               : NVME_SC_INVALID_OPCODE;
+                return virtual ? set_online(state, c, num_vfs, c->verb == VERB_ONLINE) : SIM_INVALID_OPCODE;
         case VERB_CREATE:
-                return can(state, "namespaces") ? create(state, c) : NVME_SC_INVALID_OPCODE;
+                return can(state, "namespaces") ? create(state, c) : SIM_INVALID_OPCODE;
         case VERB_DELETE:
         case VERB_ATTACH:
         case VERB_DETACH:
@@ -299,7 +270,7 @@ int rules_apply(json_t *state, struct command *c, unsigned num_vfs) {
         case _VERB_MAX:
                 break;
         }
-        return NVME_SC_INVALID_OPCODE;
+        return SIM_INVALID_OPCODE;
 }
 
 void rules_vfs(json_t *state, unsigned num_vfs) {
@@ -337,23 +308,11 @@ static struct nvme_resources resources_of(const json_t *state, const char *kind)
         };
 }
 
-static bool host_uses(const json_t *state) {
-        json_t *one;
-        size_t i;
-
-        json_array_foreach(json_object_get(state, "namespaces"), i, one) {
-                if (number(one, "mounted"))
-                        return true;
-        }
-        return number(state, "host_uses");
-}
-
 static uint32_t capabilities(const json_t *state) {
         return (can(state, "virtualize") ? NVME_CAN_VIRTUALIZE : 0) |
                (can(state, "namespaces") ? NVME_CAN_NAMESPACES : 0) |
                (can(state, "format") ? NVME_CAN_FORMAT : 0) | (can(state, "crypto") ? NVME_CAN_CRYPTO : 0) |
-               (number(state, "formats_all") ? NVME_FORMATS_ALL : 0) |
-               (host_uses(state) ? NVME_HOST_USES : 0);
+               (number(state, "formats_all") ? NVME_FORMATS_ALL : 0);
 }
 
 static void identify_primary(const json_t *state, struct nvme_primary *p) {

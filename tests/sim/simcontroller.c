@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 const char *controller_verb(enum verb v) {
         static const char *const names[] = {
@@ -50,6 +51,15 @@ static unsigned count_vfs(const struct sim *s, struct address pf) {
         return (unsigned) tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(pf)), 0);
 }
 
+/* Reads that only go on are hit by name alone: there are many, and nothing changes between them. */
+static bool names_it(const char *name, enum verb v) {
+        return name ? strcmp(name, controller_verb(v)) == 0 : v != VERB_READ && v != VERB_HEALTH;
+}
+
+static bool differs(const json_t *failure, const char *key, uint64_t value) {
+        return json_object_get(failure, key) && number(failure, key) != value;
+}
+
 /* The first of "fail" that hits, as it was before it counted; the caller's. */
 static json_t *take_failure(json_t *state, const struct command *c) {
         json_t *fail = json_object_get(state, "fail"), *one;
@@ -57,11 +67,10 @@ static json_t *take_failure(json_t *state, const struct command *c) {
 
         json_array_foreach(fail, i, one) {
                 const char *name = json_string_value(json_object_get(one, "command"));
-                json_t *controller = json_object_get(one, "controller");
                 uint64_t after = number(one, "after"), count = number(one, "count");
 
-                if ((name && strcmp(name, controller_verb(c->verb)) != 0) ||
-                    (controller && number(one, "controller") != c->controller))
+                if (!names_it(name, c->verb) || differs(one, "controller", c->controller) ||
+                    differs(one, "nsid", c->nsid) || differs(one, "value", c->value))
                         continue;
                 if (after > 0) {
                         set_number(one, "after", after - 1);
@@ -118,53 +127,63 @@ static int act(const struct sim *s, struct address pf, json_t *state, const json
         return rules_apply(state, c, count_vfs(s, pf));
 }
 
-/* As the real worker, only the PF's own driver takes commands. */
-static bool is_there(const struct sim *s, struct address pf) {
+bool controller_is_there(const struct sim *s, struct address pf) {
         return tree_is_pf(s, pf) && strcmp(tree_driver(s, pf), "nvme") == 0;
 }
 
-static int do_and_keep(const struct sim *s, struct address pf, struct command *c, json_t **ret_state) {
+int controller_do(const struct sim *s, struct address pf, struct command *c) {
         fault_between(s, "command");
         _cleanup_json_ json_t *failure = look_for_failure(s, pf, c);
         take_time(s, failure);
-        _cleanup_close_ int lock = is_there(s, pf) ? lock_state(s, pf) : -1;
-        json_t *state = lock < 0 ? NULL : load(s, pf);
+        _cleanup_close_ int lock = controller_is_there(s, pf) ? lock_state(s, pf) : -1;
+        _cleanup_json_ json_t *state = lock < 0 ? NULL : load(s, pf);
         if (!state)
                 return -ENODEV;
         int status = act(s, pf, state, failure, c);
         set_number(state, "commands", number(state, "commands") + 1);
         log_command(s, pf, c, status);
         save(s, pf, state);
-        *ret_state = state;
         return status;
 }
 
-int controller_do(const struct sim *s, struct address pf, struct command *c) {
-        _cleanup_json_ json_t *state = NULL;
+/* The state as it is now; parsed again only if it has changed, since a look takes as many commands as there
+ * are namespaces. */
+static const struct nvme_state *look(const struct sim *s, struct address pf, bool *ret_fails) {
+        static struct nvme_state state;
+        static struct address of;
+        static struct stat seen;
+        static bool fails;
+        struct stat st;
 
-        return do_and_keep(s, pf, c, &state);
-}
+        if (fstatat(s->root, pathf("sim/pf/%s/nvme", ADDRESS_STR(pf)), &st, 0) < 0)
+                return NULL;
+        if (!address_equal(of, pf) || st.st_ino != seen.st_ino || st.st_mtim.tv_sec != seen.st_mtim.tv_sec ||
+            st.st_mtim.tv_nsec != seen.st_mtim.tv_nsec) {
+                _cleanup_json_ json_t *text = load(s, pf);
 
-int controller_identify(const struct sim *s, struct address pf, struct nvme_state *ret) {
-        struct command c = { .verb = VERB_IDENTIFY };
-        _cleanup_json_ json_t *state = NULL;
-
-        int status = do_and_keep(s, pf, &c, &state);
-        if (status == 0)
-                rules_identify(state, ret);
-        return status;
-}
-
-bool controller_mounted(const struct sim *s, struct address pf, uint32_t nsid) {
-        _cleanup_json_ json_t *state = load(s, pf);
-        json_t *one;
-        size_t i;
-
-        json_array_foreach(json_object_get(state, "namespaces"), i, one) {
-                if (number(one, "nsid") == nsid)
-                        return number(one, "mounted");
+                nvme_state_done(&state);
+                state = (struct nvme_state){ 0 };
+                if (text)
+                        rules_identify(text, &state);
+                fails = json_array_size(json_object_get(text, "fail")) > 0;
+                of = pf;
+                seen = st;
         }
-        return false;
+        *ret_fails = fails;
+        return &state;
+}
+
+int controller_read(const struct sim *s, struct address pf, const struct command *c,
+                    const struct nvme_state **ret) {
+        bool fails = false;
+
+        *ret = controller_is_there(s, pf) ? look(s, pf, &fails) : NULL;
+        if (!*ret || !fails)
+                return *ret ? 0 : -ENODEV;
+        _cleanup_json_ json_t *failure = look_for_failure(s, pf, c);
+        take_time(s, failure);
+        *ret = controller_is_there(s, pf) ? look(s, pf, &fails) : NULL;
+        return *ret ? (int) number(failure, "status") : -ENODEV;
 }
 
 const char *controller_wrong(const struct sim *s, struct address pf) {

@@ -274,14 +274,13 @@ class Tree:
         if loaded:
             os.makedirs(self.path("sys/bus/pci/drivers", module), exist_ok=True)
 
-    def disk(self, pf, name="nvme0n1", mounted=None, holder=None):
+    def disk(self, pf, name="nvme0n1", mounted=None, holder=None, nsid=None):
         """A block device below a function, perhaps mounted somewhere, or part of a holder such as dm-0."""
-        if pf.total and pf.klass == NVME_CLASS and (mounted or holder):
-            with self.controller(pf.address) as state:
-                state["host_uses"] = True
         number = f"259:{len(os.listdir(self.path('sys/class/block')))}"
         real = f"{self._real_dir(pf)}/nvme/nvme0/{name}"
         put(self.root, f"sys/{real}/dev", number + "\n")
+        if nsid:
+            put(self.root, f"sys/{real}/nsid", f"{nsid}\n")
         os.makedirs(self.path("sys", real, "holders"))
         link(self.root, f"../../{real}", f"sys/class/block/{name}")
         put(self.root, f"dev/{name}", "")

@@ -154,7 +154,7 @@ static int command_by_hand(const struct sim *s, const char *text) {
                 return EXIT_FAILURE;
         for (enum verb v = 0; v < _VERB_MAX; v++)
                 if (strcmp(controller_verb(v), verb) == 0) {
-                        struct command c = { v, (uint16_t) controller, nsid, value, 0 };
+                        struct command c = { v, (uint16_t) controller, nsid, value, 0, 0 };
                         int status = controller_do(s, pf, &c);
 
                         printf("%d %llu\n", status, (unsigned long long) c.result);

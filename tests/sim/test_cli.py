@@ -569,7 +569,7 @@ class ListTest(CliTest):
     def test_show_controller(self):
         resources = make("NvmeResources", flexible=16, assigned=8, primary=4, most=8)
         controller = make("NvmeController", address=ONE, model="A drive\x1b[31m", serial="SN1", firmware="1.0", controller=0,
-                          queues=resources, interrupts=resources, warnings=["spare"], celsius=41, spare=5, used=99,
+                          queues=resources, interrupts=resources, warnings=["spare"], health_known=True, celsius=41, spare=5, used=99,
                           media_errors=2, capacity=4 << 40, available=1 << 40,
                           secondaries=[make("NvmeSecondary", controller=1, vf="0000:01:10.0", queues=4, interrupts=2, online=True),
                                        make("NvmeSecondary", controller=2, vf=None)],
@@ -589,6 +589,7 @@ class ListTest(CliTest):
                                   "GetStatistics": {"statistics": []},
                                   "ListPFs": {"pfs": [make("PF", address=ONE, reason="none", capacity=4 << 40, available=1 << 40)]}})
         self.assertRegex(self.out("list", "pfs"), r"FREE +CAPACITY\n(.*) 1T +4T\n")
+        self.stub.answers["GetController"] = {"controller": {**controller, "health_known": False}}
         shown = self.out("show", "0000:01:10.0")
         self.assertIn("NVMe:      controller 1, online, 4 queues, 2 interrupts", shown)
         self.assertIn("disks:     namespace 7", shown)

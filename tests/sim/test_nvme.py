@@ -142,7 +142,7 @@ class FailureTest(NvmeTest):
         vf = host.wait_state(bad, "quarantined")
         self.assertEqual(vf["reason"], "nvme-failed")
         wait_for(lambda: list(host.states().values()).count("ready") == 3)
-        self.assertIn("invalid secondary controller state", host.vfctl("show", bad).stdout)
+        self.assertIn("Invalid Secondary Controller State", host.vfctl("show", bad).stdout)
         with host.tree.controller(ONE) as state:
             state["fail"] = []
         host.call("Clear", address=bad, reason="a test")

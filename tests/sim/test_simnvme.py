@@ -11,7 +11,7 @@ from test_simworker import Worker
 
 ONE = "0000:01:00.0"
 RESOURCES = "IIHHHH"
-PRIMARY = struct.Struct(f"=IHH{RESOURCES}{RESOURCES}41s21s9sBBBBxHHQQQIIII")
+PRIMARY = struct.Struct(f"=IHH{RESOURCES}{RESOURCES}41s21s9sBBBBxH?xQQQIIII")
 SECONDARY, NAMESPACE, ATTACHMENT = struct.Struct("=HHHHBxxx"), struct.Struct("=IIQQB7x"), struct.Struct("=IHH")
 GIB = 1 << 30
 NOT_ATTACHED, STATE, AMOUNT = 0x11A, 0x120, 0x121
@@ -23,7 +23,7 @@ def parse(fd):
     words = PRIMARY.unpack(data[:PRIMARY.size])
     primary = {"can": words[0], "controller": words[1], "queues": words[3:9], "interrupts": words[9:15],
                **{name: w.rstrip(b"\0").decode() for name, w in zip(("model", "serial", "firmware"), words[15:18])},
-               "spare": words[19], "temperature": words[22], "capacity": words[25], "available": words[26]}
+               "spare": words[19], "temperature": words[22], "health_known": words[23], "capacity": words[25], "available": words[26]}
     at, lists = PRIMARY.size, []
     for kind, n in zip((SECONDARY, NAMESPACE, ATTACHMENT), words[27:30]):
         lists.append([kind.unpack(data[at + i * kind.size:at + (i + 1) * kind.size]) for i in range(n)])
@@ -81,7 +81,7 @@ class SimNvmeTest(SimTest):
         worker = self.start(vfs=0, model="Disk X", serial="S1", temperature=300)
         primary, secondaries, namespaces, attachments = self.state(worker)
         self.assertEqual(primary, {"can": 15, "controller": 0, "queues": (16, 0, 0, 8, 8, 1), "interrupts": (8, 0, 0, 8, 4, 1),
-                                   "model": "Disk X", "serial": "S1", "firmware": "1.0", "spare": 100, "temperature": 300,
+                                   "model": "Disk X", "serial": "S1", "firmware": "1.0", "spare": 100, "temperature": 300, "health_known": True,
                                    "capacity": 1 << 40, "available": 1 << 40})
         self.assertEqual((secondaries, namespaces, attachments), ([(i, i, 0, 0, 0) for i in (1, 2, 3, 4)], [], []))
 
@@ -158,6 +158,18 @@ class SimNvmeTest(SimTest):
         self.assertEqual(self.secondary(1), (0, 0, 0))
         self.assertEqual(self.online(worker, 1), ("", "none", [6, 4]))
 
+    def test_primary_that_wants_a_reset_of_the_function(self):
+        held = {"flexible": 16, "primary": 12, "next": 12, "private": 2, "secondary_max": 8}
+        worker = self.start(vfs=2, queues=held, stubborn=True)
+        self.assertEqual(worker.do("nvme-primary", ONE, 4, 0)[:2], ("Input/output error", "nvme-failed"))
+        self.assertEqual(self.tree.commands(ONE, "reset-function"), [])  # its VFs would not survive that
+        self.assertEqual(worker.do("numvfs", ONE, 0)[0], "")
+        self.ok(worker.do("nvme-primary", ONE, 4, 0))
+        self.assertEqual(self.state(worker)[0]["queues"][:3], (16, 0, 4))
+        with self.tree.controller(ONE) as state:
+            state["fail"] = [{"command": "reset-function", "ignore": True}, {"command": "reset", "ignore": True}]
+        self.assertEqual(worker.do("nvme-primary", ONE, 0, 0)[:2], ("Input/output error", "nvme-failed"))
+
     def test_disk_of_the_host(self):
         worker = self.start()
         self.tree.disk(self.pf, mounted="/")
@@ -202,7 +214,9 @@ class SimNvmeTest(SimTest):
         self.ok(worker.do("nvme-create", vf, 4 * GIB))
         self.assertEqual(self.state(worker)[0]["available"], 6 * GIB)
         self.assertEqual(self.ok(worker.do("nvme-create", vf, GIB)), 2)
-        self.assertEqual(worker.do("nvme-create", vf, GIB)[:2], ("Input/output error", "namespace"))
+        before = self.tree.commands(ONE)
+        self.assertEqual(worker.do("nvme-create", vf, GIB)[:2], ("No space left on device", "namespaces-used-up"))
+        self.assertEqual(self.tree.commands(ONE), before)  # not even asked
         self.ok(worker.do("nvme-erase", vf, 1, 0))
         self.assertEqual(self.ok(worker.do("nvme-create", vf, GIB)), 1)
 
@@ -233,7 +247,8 @@ class SimNvmeTest(SimTest):
                 self.assertEqual([(n["data"], n["controllers"]) for n in state["namespaces"]], [("", [])], at)
         self.assertEqual(at, 6)
         for controllers in ([0], [0, 1]):
-            worker = self.start(namespaces=[{**namespace(3, shared=True, data="host's", controllers=controllers), "mounted": True}])
+            worker = self.start(namespaces=[namespace(3, shared=True, data="host's", controllers=controllers)])
+            self.tree.disk(self.pf, name="nvme0n3", mounted="/srv", nsid=3)
             for how in range(3):
                 self.assertEqual(worker.do("nvme-erase", self.pf.vf(0), 3, how)[:2], ("Device or resource busy", "erase-failed"))
             self.assertEqual((self.tree.commands(ONE), self.state(worker)[0]["can"] & 0x20), ([], 0x20))
@@ -298,7 +313,46 @@ class SimNvmeTest(SimTest):
         self.assertEqual([self.online(worker, n)[1] for n in (1, 2, 2)], ["none", "nvme-failed", "nvme-failed"])
         worker.send("nvme-online", self.pf.vf(1))
         detail = worker.sock.recv(4096)[-160:].rstrip(b"\0").decode()
-        self.assertEqual(detail, "online: invalid secondary controller state")
+        self.assertEqual(detail, "switching on controller 2: Invalid Secondary Controller State (0x120)")
+
+    def test_pages_fail(self):
+        """What cannot be read is not known: neither that nobody has a namespace, nor that the controller is well."""
+        for failure, works in (({"command": "read", "value": 0x12, "status": 0x02}, False),
+                               ({"command": "read", "value": 0x11, "status": 0x06}, False),
+                               ({"command": "read", "value": 0x15, "status": 0x06}, False),
+                               ({"command": "read", "value": 0x14, "status": 0x06}, False),
+                               ({"command": "read", "value": 0x10, "status": 0x06}, False), ({"command": "health", "status": 0x02}, True)):
+            worker = self.start(namespaces=[namespace(1, controllers=[1])], fail=[failure])
+            error, reason, _, fds = worker.do("nvme-state", ONE)
+            self.assertEqual((error, reason), ("", "none") if works else ("Input/output error", "nvme-failed"), failure)
+            if works:
+                primary = parse(fds[0])[0]
+                self.assertEqual((primary["health_known"], primary["spare"], primary["temperature"]), (False, 0, 0))
+                os.close(fds[0])
+
+    def test_deleted_while_it_is_read(self):
+        worker = self.start(namespaces=[namespace(1, controllers=[1]), namespace(2), namespace(3, controllers=[2])],
+                            fail=[{"command": "read", "value": 0x12, "nsid": 2, "hang": True, "count": 1}])
+        worker.send("nvme-state", ONE)
+        worker.sock.settimeout(0.1)
+        with self.assertRaises(TimeoutError):
+            worker.receive()
+        self.assertEqual(self.by_hand("delete", nsid=2), (0, 0))
+        self.host_.unhang()
+        worker.sock.settimeout(20)
+        error, *_, fds = worker.receive()
+        self.assertEqual(error, "")
+        _, _, namespaces, attachments = parse(fds[0])
+        os.close(fds[0])
+        self.assertEqual(([n[0] for n in namespaces], attachments), ([1, 3], [(1, 1, 0), (3, 2, 0)]))
+
+    def test_lists_of_several_pages(self):
+        many = [namespace(n, shared=True, controllers=[0, 1]) for n in range(1, 1500)]
+        worker = self.start(vfs=200, pf=nvme(ONE, total=200, controller={"namespaces": many, "namespaces_max": 4096}))
+        _, secondaries, namespaces, attachments = self.state(worker)
+        self.assertEqual([s[0] for s in secondaries], list(range(1, 201)))
+        self.assertEqual([n[0] for n in namespaces], list(range(1, 1500)))
+        self.assertEqual(len(attachments), 2 * 1499)
 
     def test_commands_take_their_time(self):
         worker = self.start(fail=[{"command": "online", "delay": 100, "count": 1}])

@@ -158,6 +158,10 @@ class HostDiskTest(StorageTest):
         wait_for(lambda: [s["reason"] for s in host.call("Plan")["steps"] if s["kind"] == "enable"] == ["host-disk"])
         self.assertEqual(host.operations("numvfs"), [])
         self.assertEqual(host.vfs(), {})
+        with open(host.tree.path("proc/1/mountinfo"), "w"):  # unmounted
+            pass
+        host.call("Rescan")
+        host.wait_all_ready(4)
 
     def test_allowed(self):
         host = self.mounted(host_disk="allow")
