@@ -108,13 +108,19 @@ static void attach_again(struct managed_vf *v, uint32_t nsid) {
         vf_submit(v, &op);
 }
 
+/* A worker that has read the list of all namespaces says so. Anything else that is not there, such as the
+ * controller's node, says nothing of the data. */
+static bool has_no_data(const struct worker_reply *reply) {
+        return reply->error >= 0 || (reply->error == -ENOENT && reply->reason == REASON_NO_NAMESPACE);
+}
+
 static void on_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
         struct disk *d = v->disks;
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error < 0 && reply->error != -ENOENT) { /* one that is gone has no data any more */
+        if (!has_no_data(reply)) {
                 failed(v, reply, REASON_ERASE_FAILED);
                 return;
         }

@@ -284,6 +284,36 @@ class EraseFailsTest(StorageTest):
             self.assertEqual({n["nsid"]: n["data"] for n in state["namespaces"]}, {1: "", 2: "the operator's", 3: "the operator's"})
         self.assertEqual(self.records(host), ["SIM09_00_0-2.json"])
 
+    def test_only_the_list_says_that_it_is_gone(self):
+        """Whatever else is not there, a node or a table of mounts: the data are, and the record stays."""
+        for reason in ("reason=nvme-failed", "reason=erase-failed", ""):
+            with self.subTest(reason=reason):
+                host = self.listed(1)
+                host.wait_all_ready(4)
+                red = host.vm(pool="disk", vm="red1")
+                host.tree.write_disk(PF, self.vf(red), 1, "red's secret")
+                host.faults(f"op=nvme-erase error=ENOENT {reason}")
+                red.kill()
+                host.wait_state(red.vfs[0], "quarantined")
+                self.assertEqual(self.records(host), ["SIM09_00_0-1.json"])
+                self.refused("namespaces-used-up", host.vm(user="blue").acquire, tenant="blue", pool="disk", vm="blue1")
+                host.faults()
+                host.call("Clear", address=red.vfs[0], reason="a test")
+                host.wait_all_ready(4)
+                self.assertEqual(self.records(host), [])
+                self.assertEqual(self.disk_of(host, host.vm(user="blue", tenant="blue", pool="disk", vm="blue2")), 1)
+                self.assertNotIn("red's secret", host.tree.read(f"sim/pf/{PF}/nvme"))
+                host.close()
+
+    def test_deleted_by_hand(self):
+        host = self.listed(1)
+        host.wait_all_ready(4)
+        red = host.vm(pool="disk", vm="red1")
+        host.command_by_hand(PF, "delete", nsid=1)
+        red.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(self.records(host), [])
+
     def test_others_go_on(self):
         host = self.listed(1, 2)
         host.wait_all_ready(4)
