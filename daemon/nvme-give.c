@@ -120,7 +120,8 @@ static void on_created(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
                 return;
         int r = nsid > 0 && nsid <= UINT32_MAX ? disk_is_made(v, g->record, (uint32_t) nsid) : -EPROTO;
         if (r < 0) {
-                end(g, false, REASON_STORE_FAILED, r, "");
+                end(g, false, r == -EEXIST ? REASON_NAMESPACE : REASON_STORE_FAILED, r,
+                    r == -EEXIST ? "another record is about a namespace of this number" : "");
                 return;
         }
         g->record = v->disks;
@@ -137,6 +138,7 @@ static void make_disk(struct giving *g) {
         for (size_t i = 0; before && i < n; i++)
                 before[i] = state->namespaces[i].nsid;
         g->disk.nsid = 0;
+        g->disk.size = g->storage.size;
         g->disk.before = before;
         g->disk.n_before = n;
         int r = before ? disk_add(v, &g->disk, &g->record) : -ENOMEM;
@@ -146,6 +148,7 @@ static void make_disk(struct giving *g) {
                 return;
         }
         struct worker_op op = give_op(g, WORKER_NVME_CREATE, on_created);
+        op.serial = true; /* nobody looks for what no record is about before its number is written down */
         op.request.value[0] = g->storage.size;
         submit(g, &op);
 }
@@ -158,7 +161,7 @@ static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
 
         *ret_elsewhere = false;
         FOREACH_ARRAY(n, g->storage.list, g->storage.n_list) {
-                if (!nvme_has_namespace(&p->nvme, *n) || disks_have(p, *n))
+                if (!nvme_has_namespace(&p->nvme, *n) || disk_of(p, *n))
                         continue;
                 if (!nvme_others_have(&p->nvme, *n, -1))
                         return *n;
@@ -205,7 +208,7 @@ static void give_attached(struct giving *g) {
 
                 if (a->controller != controller)
                         continue;
-                if (disks_have(p, a->nsid)) {
+                if (disk_of(p, a->nsid)) {
                         end(g, false, REASON_NAMESPACE, 0, "a namespace of it is another lease's, too");
                         return;
                 }

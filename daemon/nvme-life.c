@@ -124,7 +124,7 @@ static void on_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 failed(v, reply, REASON_ERASE_FAILED);
                 return;
         }
-        if (d && reply->error == 0 && storage_of(v)->namespaces == NAMESPACES_ATTACHED) {
+        if (d && !d->made && reply->error == 0 && storage_of(v)->namespaces == NAMESPACES_ATTACHED) {
                 attach_again(v, d->nsid);
                 return;
         }
@@ -152,27 +152,35 @@ static bool was_before(const struct disk *d, uint32_t nsid) {
         return false;
 }
 
+/* Controllers count in blocks. */
+static bool has_size(const struct nvme_namespace *n, uint64_t bytes) {
+        return n->size >= bytes && n->size - bytes < n->block_size;
+}
+
 /* The daemon, or a worker, ended between making a namespace and writing its number down. Whatever was not
- * there before, is in no record and attached to nobody, is that one. 0: none. */
+ * there before, has that size, is in no record and attached to nobody, is that one. 0: none. */
 static uint32_t find_orphan(const struct managed_vf *v, const struct disk *d) {
         const struct managed_pf *p = managed_pf(v->vf.pf);
 
         FOREACH_ARRAY(n, p->nvme.namespaces, p->nvme.primary.n_namespaces)
-                if (!was_before(d, n->nsid) && !disks_have(p, n->nsid) &&
+                if (!was_before(d, n->nsid) && has_size(n, d->size) && !disk_of(p, n->nsid) &&
                     !nvme_others_have(&p->nvme, n->nsid, -1))
                         return n->nsid;
         return 0;
 }
 
-static void on_orphan_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
-        struct managed_vf *v = userdata;
+/* From now on it is this VF's to delete, and no other one's that looks for its own. */
+static void take_orphan(struct managed_vf *v, uint32_t nsid) {
+        struct disk *d = v->disks;
 
-        if (vf_op_ended(v, reply, fds))
-                return;
-        if (reply->error < 0)
-                failed(v, reply, REASON_ERASE_FAILED);
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
+                 "namespace %u was made for a lease that never began; it is deleted", nsid);
+        d->erase = ERASE_DELETE;
+        int r = disk_is_made(v, d, nsid);
+        if (r < 0)
+                vf_retry_later(v, REASON_STORE_FAILED, errno_text(r));
         else
-                vf_advance(v); /* looks again */
+                vf_advance(v);
 }
 
 static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -188,11 +196,9 @@ static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         uint32_t nsid = r >= 0 && v->disks ? find_orphan(v, v->disks) : 0;
         if (r < 0)
                 failed(v, reply, REASON_NVME_FAILED);
-        else if (nsid > 0) {
-                log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
-                         "namespace %u was made for a lease that never began; it is deleted", nsid);
-                erase(v, nsid, NVME_ERASE_DELETE, on_orphan_erased);
-        } else {
+        else if (nsid > 0)
+                take_orphan(v, nsid);
+        else {
                 if (v->disks)
                         disk_remove(v, v->disks);
                 vf_advance(v);
@@ -212,6 +218,7 @@ static bool step_erase(struct managed_vf *v) {
         else {
                 struct worker_op op = nvme_state_op(v, on_looked);
 
+                op.serial = true; /* after whatever another lease is about to make */
                 vf_submit(v, &op);
         }
         return true;

@@ -28,12 +28,14 @@ int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
         int r = worker_nvme_take(reply, fd, &state);
         if (r < 0)
                 return r;
+        bool first = !p->nvme_known;
         nvme_state_done(&p->nvme);
         p->nvme = state;
         p->nvme_known = true;
         (void) sd_event_now(p->manager->event, CLOCK_MONOTONIC, &p->nvme_read);
         take_facts(p);
-        disks_claim(p);
+        if (first)
+                disks_claim(p->manager);
         nvme_count_disks(p);
         return 0;
 }
@@ -157,7 +159,7 @@ static unsigned count_listed(const struct managed_pf *p, const struct storage *s
         unsigned n = 0;
 
         FOREACH_ARRAY(nsid, s->list, s->n_list)
-                n += nvme_has_namespace(&p->nvme, *nsid) && !disks_have(p, *nsid);
+                n += nvme_has_namespace(&p->nvme, *nsid) && !disk_of(p, *nsid);
         return n;
 }
 
