@@ -48,6 +48,8 @@ static void failed(struct managed_vf *v, const struct worker_reply *reply, enum 
                 vf_blocked(v, r, v->detail);
         else
                 vf_step_failed(v, reply, r);
+        if (v->vf.state == VF_QUARANTINED) /* what is wrong may have hit other VFs, such as a reset */
+                nvme_changed(managed_pf(v->vf.pf));
 }
 
 static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -68,6 +70,7 @@ static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
         }
         if (stage == STAGE_ONLINE) {
                 v->nvme_set = true;
+                v->nvme_offline = false;
                 (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
                 v->nvme_stage = STAGE_OFFLINE;
                 if (managed_pf(v->vf.pf)->nvme_short)
@@ -243,6 +246,13 @@ static bool stays_as_it_is(const struct storage *s) {
         return s->namespaces == NAMESPACES_ATTACHED && s->erase == ERASE_NEVER;
 }
 
+/* Whoever had it has lost it, with its data; who is next waits until the host's disk is gone. */
+static void leave_to_host(struct managed_vf *v) {
+        if (v->vf.state == VF_RECLAIMING)
+                vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
+        vf_blocked(v, REASON_HOST_DISK, "");
+}
+
 void nvme_step(struct managed_vf *v) {
         struct managed_pf *p = managed_pf(v->vf.pf);
 
@@ -273,6 +283,8 @@ void nvme_step(struct managed_vf *v) {
                 vf_submit(v, &op);
         } else if (v->nvme_stage == STAGE_DETACH)
                 step_detach(v);
+        else if (nvme_is_hosts(p))
+                leave_to_host(v);
         else
                 step_online(v);
 }

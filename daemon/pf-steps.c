@@ -23,6 +23,7 @@ void pf_hangs(struct managed_pf *p) {
         if (p->pf.stuck)
                 return;
         p->pf.stuck = true;
+        p->nvme_stale = true;
         p->pf.reason = REASON_STUCK;
         log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }),
                  "the kernel does not answer; the PF is left alone until it does");
@@ -233,6 +234,7 @@ static void start_primary(struct managed_pf *p) {
         op.request.value[0] = s->takes_queues ? s->host_queues : p->pf.nvme_host_queues;
         op.request.value[1] = s->takes_interrupts ? s->host_interrupts : p->pf.nvme_host_interrupts;
         op.serial = true;
+        op.timeout_usec = NVME_SLOW_USEC;
         if (worker_link_submit(p->manager->link, &op) < 0) {
                 struct worker_reply reply = { .error = -ENOMEM };
                 int fds[WORKER_FDS_MAX] = { -1, -1 };
@@ -251,7 +253,7 @@ static void on_disks_seen(const struct worker_reply *reply, int fds[WORKER_FDS_M
         close_fd(&fd);
         if (over)
                 return;
-        bool forbidden = r >= 0 && p->pf.nvme_can & NVME_HOST_USES && !storage_of(p)->host_disk;
+        bool forbidden = r >= 0 && nvme_is_hosts(p);
         if (r < 0 || forbidden) {
                 pf_refused(p, forbidden ? REASON_HOST_DISK : REASON_NVME_FAILED);
                 step_ended(p, reason_sentence(p->pf.reason));

@@ -104,6 +104,63 @@ class ResourcesTest(StorageTest):
         vm = host.vm(pool="disk")
         self.assertEqual(self.secondaries(host)[self.vf(vm)], (4, 2, 1))
 
+    def test_offline_under_a_lease(self):
+        """Its owner is told, once; the VF is left alone, and works again in the next lease."""
+        host = self.storage(namespaces={"size": "10G"})
+        host.wait_all_ready(4)
+        vm = host.vm(pool="disk", vm="db1")
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        before = [c for c in host.tree.commands(PF) if c[1] == self.vf(vm)]
+        self.assertEqual(host.command_by_hand(PF, "reset"), (0, 0))
+
+        def heard():
+            while (event := watch.receive()["parameters"]["event"])["kind"] != "controller":
+                pass
+            return event["new"], event["address"], event["lease"], event["vm"]
+
+        host.call("Rescan")
+        self.assertEqual(heard(), ("offline", vm.vfs[0], vm.lease["id"], "db1"))
+        host.call("Rescan")
+        wait_for(lambda: sorted(host.states().values()) == ["leased"] + ["ready"] * 3)
+        self.assertEqual([c for c in host.tree.commands(PF) if c[1] == self.vf(vm)], before)
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+        with host.tree.controller(PF) as state:
+            state["secondaries"][self.vf(vm) - 1].update(queues=4, interrupts=2, online=1)
+        host.call("Rescan")
+        self.assertEqual(heard(), ("online", vm.vfs[0], vm.lease["id"], "db1"))
+        self.assertEqual(host.daemon.log().count("the NVMe controller of its VF is offline"), 1)
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_reset_that_follows_a_failure_is_noticed(self):
+        """A command that fails may have had the kernel reset the controller."""
+        host = self.storage(namespaces={"size": "10G"})
+        host.wait_all_ready(4)
+        vms = [host.vm(pool="disk", vm=f"db{i}") for i in range(2)]
+        host.faults(f"op=nvme-erase address={vms[1].vfs[0]} error=EIO delay=200")
+        vms[1].kill()
+        wait_for(lambda: host.operations("nvme-detach", vms[1].vfs[0]))
+        host.command_by_hand(PF, "reset")
+        host.wait_state(vms[1].vfs[0], "quarantined")
+        wait_for(lambda: f"lease {vms[0].lease['id']} of red/db0: the NVMe controller of its VF is offline" in host.daemon.log())
+        wait_for(lambda: sorted(host.states().values()) == ["leased", "quarantined", "ready", "ready"])
+        self.assertEqual(sorted(s[2] for s in self.secondaries(host).values()), [0, 0, 1, 1])
+
+    def test_slow_commands(self):
+        """What a device may take a minute for has more time than the rest."""
+        queues = {"flexible": 16, "primary": 16, "next": 16, "private": 8, "secondary_max": 8, "granularity": 1}
+        slow = [{"command": verb, "delay": 1500} for verb in ("create", "primary-vq")]
+        host = self.host([nvme(PF, total=2, controller={"queues": queues, "fail": slow})],
+                         policy=policy(namespaces={"size": "10G"}, host_queues=0), options=("--worker-timeout", "1"))
+        wait_for(lambda: [vf["reason"] for vf in host.vfs().values()] == ["nvme-resources"] * 2)
+        host.vfctl("apply", "--destructive")
+        self.assertEqual([error for _, _, _, error in host.operations("nvme-primary")], ["0"])
+        host.wait_all_ready(2)
+        host.vm(pool="disk", vm="vm1")
+        self.assertEqual([pf["stuck"] for pf in host.call("ListPFs")["pfs"]], [False])
+
     def test_without_virtualization(self):
         """Such a controller's VFs are always online."""
         host = self.storage(controller={"can": ["namespaces", "format"]}, namespaces="attached", erase="never", blue=False)
@@ -163,6 +220,56 @@ class HostDiskTest(StorageTest):
         host = self.mounted(host_disk="allow")
         host.wait_all_ready(4)
 
+    def reasons(self, host):
+        return sorted(vf["reason"] for vf in host.vfs().values())
+
+    def uses(self, host, yes):
+        with host.tree.controller(PF) as state:
+            state["host_uses"] = yes
+
+    def test_vfs_that_were_there_before(self):
+        """Made by somebody else, such as the initramfs: fenced, but never switched on nor leased."""
+        host = self.storage(start=False)
+        put(host.tree.root, f"sys/bus/pci/devices/{PF}/sriov_drivers_autoprobe", "0\n")
+        host.enable_by_hand(PF, 4)
+        host.tree.disk(host.tree.pfs[PF], mounted="/")
+        host.daemon.start()
+        wait_for(lambda: self.reasons(host) == ["host-disk"] * 4)
+        self.assertEqual(host.operations("nvme-online"), [])
+        self.refused("pool-empty", host.vm().acquire, pool="disk", vm="vm1")
+        steps = [s for s in host.call("Plan")["steps"] if s["kind"] == "fence"]
+        self.assertEqual([(s["blocked"], s["reason"]) for s in steps], [(True, "host-disk")] * 4)
+        self.uses(host, False)
+        host.call("Rescan")
+        host.wait_all_ready(4)
+
+    def test_policy_forbids_it_later(self):
+        """Leases go on; what ends is erased and not leased again."""
+        host = self.mounted(host_disk="allow", namespaces={"size": "10G"})
+        host.wait_all_ready(4)
+        vm = host.vm(pool="disk", vm="vm1")
+        host.tree.write_disk(PF, self.vf(vm), 1, "red's secret")
+        host.write_policy(policy(namespaces={"size": "10G"}))
+        host.call("Reload")
+        wait_for(lambda: self.reasons(host) == ["host-disk"] * 3 + ["none"])
+        self.assertEqual(self.disk_of(host, vm), 1)
+        vm.kill()
+        wait_for(lambda: self.reasons(host) == ["host-disk"] * 4)
+        self.assertEqual((host.leases(), self.attached(host), self.records(host)), ({}, {}, []))
+        host.check_invariants()
+        host.write_policy(policy(namespaces={"size": "10G"}, host_disk="allow"))
+        host.call("Reload")
+        host.wait_all_ready(4)
+        host.vm(pool="disk", vm="vm2")
+
+    def test_host_begins_to_use_one(self):
+        """Seen at hand-over: the VF is not given away, and nothing is made for it."""
+        host = self.storage(namespaces={"size": "10G"})
+        host.wait_all_ready(4)
+        self.uses(host, True)
+        self.refused("host-disk", host.vm().acquire, pool="disk", vm="vm1")
+        self.assertEqual(self.attached(host), {})
+
 
 class DiskTest(StorageTest):
     """Red writes, blue reads."""
@@ -221,6 +328,23 @@ class DiskTest(StorageTest):
         self.assertEqual(self.attached(host), {1: [0]})
         vm = host.vm(pool="disk")
         self.assertEqual(host.tree.disks(PF, self.vf(vm)), {})
+
+    def test_attached_by_hand_to_an_idle_vf(self):
+        """Whatever somebody attaches to a VF that is ready is not its next owner's to see."""
+        for rule, sees in (("none", []), ([1], [1]), ({"size": "1G"}, [2])):
+            with self.subTest(rule=rule):
+                host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1), namespace(7, shared=True, data="stray")]})],
+                                 policy=policy(namespaces=rule))
+                host.wait_all_ready(2)
+                for controller in (1, 2):
+                    self.assertEqual(host.command_by_hand(PF, "attach", controller=controller, nsid=7), (0, 0))
+                vm = host.vm(pool="disk", vm="vm1")
+                self.assertEqual(list(host.tree.disks(PF, self.vf(vm))), sees)
+                wait_for(lambda h=host: self.attached(h)[7] == [])  # the other one's is seen with the next look
+                host.wait_state(next(a for a in VFS[:2] if a != vm.vfs[0]), "ready")
+                with host.tree.controller(PF) as state:
+                    self.assertEqual([n["data"] for n in state["namespaces"] if n["nsid"] == 7], ["stray"])
+                host.close()
 
     def test_attached(self):
         host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1, data="a", controllers=[1]),
@@ -499,7 +623,7 @@ class OrphanTest(StorageTest):
         """Nobody has heard its number yet, and it is no orphan."""
         host = self.storage_new(total=2)
         host.wait_all_ready(2)
-        host.faults("op=nvme-create exit=before count=1", "op=nvme-detach hang=1 count=1")
+        host.faults("op=nvme-create exit=before count=1", "op=nvme-detach hang=1 after=1 count=1")
         with self.assertRaises(VarlinkError):
             host.vm().acquire(pool="disk", vm="red1")
         wait_for(lambda: ("nvme-detach", VFS[0]) in host.faults_hit())
