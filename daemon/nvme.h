@@ -3,10 +3,9 @@
 /* NVMe controllers whose VFs the daemon manages: what they say of themselves, how a VF's secondary controller
  * gets ready, and the disks of leases. */
 
+#include "common/nvme.h"
 #include "daemon/disk.h"
 #include "daemon/pf.h"
-
-#define NVME_CLASS 0x010802U /* PCI Code and ID Assignment: NVM Express I/O controller */
 
 /* For operations with a command that may take a minute, and reads before and after it. */
 #define NVME_SLOW_USEC (3ULL * 60ULL * 1000000ULL)

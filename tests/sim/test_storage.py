@@ -262,6 +262,17 @@ class HostDiskTest(StorageTest):
         host.wait_all_ready(4)
         host.vm(pool="disk", vm="vm2")
 
+    def test_host_is_faster(self):
+        """It mounts a disk after the daemon has looked and before the VFs are made."""
+        host = self.storage(start=False)
+        host.faults("op=numvfs hang=1 count=1")
+        host.daemon.start(wait=False)
+        wait_for(lambda: ("numvfs", PF) in host.faults_hit())
+        host.tree.disk(host.tree.pfs[PF], mounted="/srv")
+        host.unhang()
+        wait_for(lambda: [pf["reason"] for pf in host.call("ListPFs")["pfs"]] == ["host-disk"])
+        self.assertEqual(host.tree.device(PF, "sriov_numvfs"), "0")
+
     def test_host_begins_to_use_one(self):
         """Seen at hand-over: the VF is not given away, and nothing is made for it."""
         host = self.storage(namespaces={"size": "10G"})

@@ -2,6 +2,7 @@
 /* What a worker refuses, and the operations that need no kernel, on a fake tree. */
 
 #include "common/macro.h"
+#include "common/nvme.h"
 #include "common/root.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
@@ -190,6 +191,11 @@ static void test_arguments(void **state) {
         q = ask(WORKER_NUMVFS, PF_A);
         q.value[0] = 65536;
         assert_int_equal(check(t, &q), -EINVAL);
+        q.value[0] = 4;
+        q.value[1] = 1;
+        assert_int_equal(check(t, &q), 0);
+        q.value[1] = 2;
+        assert_int_equal(check(t, &q), -EINVAL);
         q = ask(WORKER_ESWITCH, PF_A);
         q.value[0] = ESWITCH_SWITCHDEV;
         assert_int_equal(check(t, &q), -EBUSY); /* it has VFs */
@@ -274,6 +280,42 @@ static void test_operations(void **state) {
         p = operate(t, &q);
         assert_int_equal(p.error, -EOPNOTSUPP);
         assert_int_equal(p.reason, REASON_NO_FD_HANDOFF);
+}
+
+/* The host may have begun to use a disk of an NVMe PF since the daemon looked. */
+static void test_disk_of_the_host(void **state) {
+#define NVME_PF "0000:04:00.0"
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_NUMVFS, NVME_PF), other = ask(WORKER_NUMVFS, PF_A);
+        char text[16];
+
+        faketree_pf(t, &(struct fake_pf){ .address = NVME_PF,
+                                          .driver = "nvme",
+                                          .class = NVME_CLASS,
+                                          .managed = true });
+        q.value[0] = other.value[0] = 2;
+        struct worker_reply p = operate(t, &q); /* it cannot be known */
+        assert_int_equal(p.error, -ENOENT);
+        assert_int_equal(p.reason, REASON_HOST_DISK);
+        assert_int_equal(operate(t, &other).error, 0); /* a network card */
+        faketree_host(t);
+        assert_int_equal(operate(t, &q).error, 0);
+        faketree_write(t, fake_device(NVME_PF, "sriov_numvfs"), "0\n");
+        faketree_link(t, "../../devices/pci0000:04/0000:00:01.0/" NVME_PF "/nvme/nvme0/nvme0n1",
+                      "sys/class/block/nvme0n1");
+        faketree_write(t, fake_device(NVME_PF, "nvme/nvme0/nvme0n1/dev"), "259:3\n");
+        faketree_write(t, "dev/nvme0n1", "");
+        assert_int_equal(operate(t, &q).error, 0); /* it has a disk, and nobody uses it */
+        faketree_write(t, fake_device(NVME_PF, "sriov_numvfs"), "0\n");
+        faketree_write(t, "proc/1/mountinfo", "23 22 259:3 / /srv rw - ext4 /dev/nvme0n1 rw\n");
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EBUSY);
+        assert_int_equal(p.reason, REASON_HOST_DISK);
+        assert_string_equal(p.detail, "nvme0n1 is mounted: Device or resource busy");
+        faketree_read(t, fake_device(NVME_PF, "sriov_numvfs"), text, sizeof(text));
+        assert_string_equal(text, "0");
+        q.value[1] = 1; /* "host_disk": "allow" */
+        assert_int_equal(operate(t, &q).error, 0);
 }
 
 static void test_identify(void **state) {
@@ -457,10 +499,13 @@ static void test_memlock(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_targets),   TEST(test_links_must_agree), TEST(test_subject),
-                TEST(test_arguments), TEST(test_malformed),        TEST(test_operations),
-                TEST(test_config),    TEST(test_memlock),          TEST(test_identify),
-                TEST(test_whole),     TEST(test_subject_of_whole), TEST(test_path_of_whole),
+                TEST(test_targets),          TEST(test_links_must_agree),
+                TEST(test_subject),          TEST(test_arguments),
+                TEST(test_malformed),        TEST(test_operations),
+                TEST(test_config),           TEST(test_memlock),
+                TEST(test_identify),         TEST(test_whole),
+                TEST(test_subject_of_whole), TEST(test_path_of_whole),
+                TEST(test_disk_of_the_host),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
