@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NVME_CLASS 0x010802U /* PCI Code and ID Assignment: NVM Express I/O controller */
+
 /* One kind of flexible resources of a subsystem: VQ or VI (Identify, CNS 14h). All counts. */
 struct nvme_resources {
         uint32_t flexible;      /* total (VQFRT, VIFRT) */

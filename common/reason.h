@@ -67,6 +67,10 @@
           "release a lease, or ask the administrator for more namespaces")                                   \
         X(ERASE_FAILED, "erase-failed", "the data of the last owner could not be made unreadable",           \
           "see the journal; erase the namespace by hand, then 'vfctl clear ADDRESS'")                        \
+        X(NO_NAMESPACE, "no-namespace", "the NVMe controller has no such namespace",                         \
+          "'vfctl show ADDRESS' of the PF lists those that there are")                                       \
+        X(DISK_RECORD, "disk-record", "the record of who had a namespace cannot be read, so nobody gets it", \
+          "erase the namespace by hand, remove the record, then restart vfctld")                             \
         X(HOST_DISK, "host-disk",                                                                            \
           "the host uses a disk of this PF, and the policy does not allow VFs of it",                        \
           "choose another PF, free its disks, or say \"host_disk\": \"allow\" in the policy")                \

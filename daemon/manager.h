@@ -70,6 +70,7 @@ struct manager {
         struct giving *givings;                   /* disks on their way to VFs, see nvme-give.c */
         struct controller_call *controller_calls; /* who waits to see a controller */
         struct disk *disks;                       /* of controllers that are not there, see disk.h */
+        void *disk_index;                         /* tsearch(3) root over all of them, by namespace */
 
         struct worker_link *link;
         struct fdstore *fdstore;

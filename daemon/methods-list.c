@@ -7,6 +7,7 @@
 #include "daemon/methods.h"
 #include "daemon/nvme.h"
 #include "daemon/pf.h"
+#include "daemon/store.h"
 #include "daemon/to-json.h"
 #include "daemon/waiting.h"
 
@@ -34,9 +35,16 @@ static json_t *problem_json(const struct address *a, enum reason r, const char *
 static json_t *problems_json(struct connection *c) {
         struct manager *m = c->manager;
         json_t *problems = json_array();
+        char path[300];
 
         if (!m->policy)
                 json_array_append_new(problems, problem_json(NULL, REASON_POLICY_INVALID, ""));
+        for (const struct disk *d = m->disks; d && c->peer.admin; d = d->next) {
+                if (!d->unreadable)
+                        continue;
+                snprintf(path, sizeof(path), "/" DISKS_DIR "/%s", d->unreadable);
+                json_array_append_new(problems, problem_json(NULL, REASON_DISK_RECORD, path));
+        }
         for (size_t i = 0; i < m->inventory.n_pfs; i++) {
                 struct pf *pf = m->inventory.pfs[i];
 

@@ -57,11 +57,12 @@ static bool ended(struct giving *g, const struct worker_reply *reply, int fds[WO
                     reply->detail);
         else if (worker_reply_is_transient(reply))
                 end(g, false, REASON_NO_WORKER, reply->error, reply->detail);
-        else if (reply->error < 0)
+        else if (reply->error < 0) {
+                nvme_changed(managed_pf(v->vf.pf)); /* as in nvme-life.c */
                 end(g, false,
                     reply->reason && reply->reason < _REASON_MAX ? (enum reason) reply->reason : reason,
                     reply->error, reply->detail);
-        else if (v->vf.state != VF_LEASING)
+        } else if (v->vf.state != VF_LEASING)
                 end(g, false, REASON_OWNER_GONE, 0, "the lease ended meanwhile");
         else
                 return false;
@@ -120,7 +121,8 @@ static void on_created(const struct worker_reply *reply, int fds[WORKER_FDS_MAX]
                 return;
         int r = nsid > 0 && nsid <= UINT32_MAX ? disk_is_made(v, g->record, (uint32_t) nsid) : -EPROTO;
         if (r < 0) {
-                end(g, false, REASON_STORE_FAILED, r, "");
+                end(g, false, r == -EEXIST ? REASON_NAMESPACE : REASON_STORE_FAILED, r,
+                    r == -EEXIST ? "another record is about a namespace of this number" : "");
                 return;
         }
         g->record = v->disks;
@@ -137,6 +139,7 @@ static void make_disk(struct giving *g) {
         for (size_t i = 0; before && i < n; i++)
                 before[i] = state->namespaces[i].nsid;
         g->disk.nsid = 0;
+        g->disk.size = g->storage.size;
         g->disk.before = before;
         g->disk.n_before = n;
         int r = before ? disk_add(v, &g->disk, &g->record) : -ENOMEM;
@@ -146,6 +149,8 @@ static void make_disk(struct giving *g) {
                 return;
         }
         struct worker_op op = give_op(g, WORKER_NVME_CREATE, on_created);
+        op.serial = true; /* nobody looks for what no record is about before its number is written down */
+        op.timeout_usec = NVME_SLOW_USEC;
         op.request.value[0] = g->storage.size;
         submit(g, &op);
 }
@@ -158,7 +163,7 @@ static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
 
         *ret_elsewhere = false;
         FOREACH_ARRAY(n, g->storage.list, g->storage.n_list) {
-                if (!nvme_has_namespace(&p->nvme, *n) || disks_have(p, *n))
+                if (!nvme_has_namespace(&p->nvme, *n) || disk_of(p, *n))
                         continue;
                 if (!nvme_others_have(&p->nvme, *n, -1))
                         return *n;
@@ -205,7 +210,7 @@ static void give_attached(struct giving *g) {
 
                 if (a->controller != controller)
                         continue;
-                if (disks_have(p, a->nsid)) {
+                if (disk_of(p, a->nsid)) {
                         end(g, false, REASON_NAMESPACE, 0, "a namespace of it is another lease's, too");
                         return;
                 }
@@ -230,6 +235,10 @@ static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 end(g, false, REASON_NVME_FAILED, r, "what the worker said makes no sense");
                 return;
         }
+        if (nvme_is_hosts(managed_pf(g->vf->vf.pf))) {
+                end(g, false, REASON_HOST_DISK, 0, ADDRESS_STR(g->vf->vf.pf->address));
+                return;
+        }
         text_copy(g->disk.serial, sizeof(g->disk.serial), managed_pf(g->vf->vf.pf)->nvme.primary.serial);
         switch (g->storage.namespaces) {
         case NAMESPACES_ATTACHED:
@@ -250,17 +259,53 @@ static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
 
 static void on_online(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct giving *g = userdata;
+        struct managed_vf *v = g->vf;
 
         if (ended(g, reply, fds, REASON_NVME_FAILED))
                 return;
+        (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
+        v->nvme_offline = false;
         if (g->storage.namespaces == NAMESPACES_NONE ||
             (g->storage.namespaces == NAMESPACES_ATTACHED && g->storage.erase == ERASE_NEVER)) {
                 end(g, false, REASON_NONE, 0, "");
                 return;
         }
-        struct worker_op op = nvme_state_op(g->vf, on_state);
+        struct worker_op op = nvme_state_op(v, on_state);
         op.userdata = g;
         submit(g, &op);
+}
+
+/* Whether it is still online is looked at as well: a reset of the primary takes all others offline, and
+ * nobody is told. */
+static struct worker_op online_op(struct giving *g) {
+        struct worker_op op = give_op(g, WORKER_NVME_ONLINE, on_online);
+
+        op.serial = true;
+        op.request.value[0] = g->storage.queues;
+        op.request.value[1] = g->storage.interrupts;
+        return op;
+}
+
+static void on_detached(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        struct giving *g = userdata;
+
+        if (ended(g, reply, fds, REASON_NAMESPACE))
+                return;
+        if (reply->value[0] > 0) {
+                log_with(LOG_WARNING, (&(struct log_fields){ .address = &g->vf->vf.address }),
+                         "%llu namespaces that somebody attached to its controller were detached",
+                         (unsigned long long) reply->value[0]);
+                nvme_changed(managed_pf(g->vf->vf.pf)); /* others may have some, too */
+        }
+        struct worker_op op = online_op(g);
+        submit(g, &op);
+}
+
+/* It had none when it got ready. Whatever somebody attached since, with nvme-cli or by another PF, is not its
+ * next owner's to see. */
+static struct worker_op first_op(struct giving *g) {
+        return g->storage.namespaces == NAMESPACES_ATTACHED ? online_op(g)
+                                                            : give_op(g, WORKER_NVME_DETACH, on_detached);
 }
 
 static int copy_storage(struct giving *g, const struct storage *s) {
@@ -273,8 +318,6 @@ static int copy_storage(struct giving *g, const struct storage *s) {
         return 0;
 }
 
-/* Whether it is still online is looked at as well: a reset of the primary takes all others offline, and
- * nobody is told. */
 int nvme_give(struct managed_vf *v, const struct lease *l, nvme_given done, void *userdata) {
         const struct policy *policy = v->manager->policy;
         static const struct storage none;
@@ -294,10 +337,7 @@ int nvme_give(struct managed_vf *v, const struct lease *l, nvme_given done, void
                                  .erase = s->erase };
         text_copy(g->disk.tenant, sizeof(g->disk.tenant), l->tenant);
         text_copy(g->disk.vm, sizeof(g->disk.vm), l->vm);
-        struct worker_op op = give_op(g, WORKER_NVME_ONLINE, on_online);
-        op.serial = true;
-        op.request.value[0] = s->queues;
-        op.request.value[1] = s->interrupts;
+        struct worker_op op = first_op(g);
         int r = worker_link_submit(v->manager->link, &op);
         if (r < 0) {
                 free(g->storage.list);

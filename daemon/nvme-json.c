@@ -43,17 +43,6 @@ static json_t *secondaries_json(const struct managed_pf *p) {
         return list;
 }
 
-static const struct disk *find_record(const struct managed_pf *p, uint32_t nsid) {
-        for (const struct disk *d = p->disks; d; d = d->next)
-                if (d->nsid == nsid)
-                        return d;
-        for (size_t i = 0; i < p->pf.n_vfs; i++)
-                for (const struct disk *d = managed_vf(p->pf.vfs[i])->disks; d; d = d->next)
-                        if (d->nsid == nsid)
-                                return d;
-        return NULL;
-}
-
 /* Attachments are sorted by namespace: *next is where those of this one begin. */
 static json_t *attached_json(const struct nvme_state *s, uint32_t nsid, size_t *next) {
         json_t *list = json_array();
@@ -70,18 +59,20 @@ static json_t *list_namespaces_json(const struct managed_pf *p) {
         size_t next = 0;
 
         FOREACH_ARRAY(n, p->nvme.namespaces, p->nvme.primary.n_namespaces) {
-                const struct disk *d = find_record(p, n->nsid);
+                const struct disk *d = disk_of(p, n->nsid);
+                bool known = d && !d->unreadable;
 
-                json_array_append_new(
-                                list,
-                                json_pack("{s:o,s:o,s:o,s:i,s:b,s:o,s:o,s:o,s:o,s:o}", "nsid",
-                                          number(n->nsid), "size", number(n->size), "used", number(n->used),
-                                          "block_size", (int) n->block_size, "shared", n->shared,
-                                          "controllers", attached_json(&p->nvme, n->nsid, &next), "vf",
-                                          json_string_or_null(d ? ADDRESS_STR(d->vf) : NULL), "tenant",
-                                          json_string_or_null(d ? d->tenant : NULL), "vm",
-                                          json_string_or_null(d ? d->vm : NULL), "erase",
-                                          json_string_or_null(d ? erase_rule_to_string(d->erase) : NULL)));
+                json_array_append_new(list,
+                                      json_pack("{s:o,s:o,s:o,s:i,s:b,s:o,s:o,s:o,s:o,s:o}", "nsid",
+                                                number(n->nsid), "size", number(n->size), "used",
+                                                number(n->used), "block_size", (int) n->block_size, "shared",
+                                                n->shared, "controllers",
+                                                attached_json(&p->nvme, n->nsid, &next), "vf",
+                                                json_string_or_null(known ? ADDRESS_STR(d->vf) : NULL),
+                                                "tenant", json_string_or_null(known ? d->tenant : NULL), "vm",
+                                                json_string_or_null(known ? d->vm : NULL), "erase",
+                                                json_string_or_null(known ? erase_rule_to_string(d->erase)
+                                                                          : NULL)));
         }
         return list;
 }

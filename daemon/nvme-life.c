@@ -48,6 +48,8 @@ static void failed(struct managed_vf *v, const struct worker_reply *reply, enum 
                 vf_blocked(v, r, v->detail);
         else
                 vf_step_failed(v, reply, r);
+        if (v->vf.state == VF_QUARANTINED) /* what is wrong may have hit other VFs, such as a reset */
+                nvme_changed(managed_pf(v->vf.pf));
 }
 
 static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -68,6 +70,7 @@ static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
         }
         if (stage == STAGE_ONLINE) {
                 v->nvme_set = true;
+                v->nvme_offline = false;
                 (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
                 v->nvme_stage = STAGE_OFFLINE;
                 if (managed_pf(v->vf.pf)->nvme_short)
@@ -108,17 +111,23 @@ static void attach_again(struct managed_vf *v, uint32_t nsid) {
         vf_submit(v, &op);
 }
 
+/* A worker that has read the list of all namespaces says so. Anything else that is not there, such as the
+ * controller's node, says nothing of the data. */
+static bool has_no_data(const struct worker_reply *reply) {
+        return reply->error >= 0 || (reply->error == -ENOENT && reply->reason == REASON_NO_NAMESPACE);
+}
+
 static void on_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
         struct disk *d = v->disks;
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error < 0 && reply->error != -ENOENT) { /* one that is gone has no data any more */
+        if (!has_no_data(reply)) {
                 failed(v, reply, REASON_ERASE_FAILED);
                 return;
         }
-        if (d && reply->error == 0 && storage_of(v)->namespaces == NAMESPACES_ATTACHED) {
+        if (d && !d->made && reply->error == 0 && storage_of(v)->namespaces == NAMESPACES_ATTACHED) {
                 attach_again(v, d->nsid);
                 return;
         }
@@ -146,27 +155,35 @@ static bool was_before(const struct disk *d, uint32_t nsid) {
         return false;
 }
 
+/* Controllers count in blocks. */
+static bool has_size(const struct nvme_namespace *n, uint64_t bytes) {
+        return n->size >= bytes && n->size - bytes < n->block_size;
+}
+
 /* The daemon, or a worker, ended between making a namespace and writing its number down. Whatever was not
- * there before, is in no record and attached to nobody, is that one. 0: none. */
+ * there before, has that size, is in no record and attached to nobody, is that one. 0: none. */
 static uint32_t find_orphan(const struct managed_vf *v, const struct disk *d) {
         const struct managed_pf *p = managed_pf(v->vf.pf);
 
         FOREACH_ARRAY(n, p->nvme.namespaces, p->nvme.primary.n_namespaces)
-                if (!was_before(d, n->nsid) && !disks_have(p, n->nsid) &&
+                if (!was_before(d, n->nsid) && has_size(n, d->size) && !disk_of(p, n->nsid) &&
                     !nvme_others_have(&p->nvme, n->nsid, -1))
                         return n->nsid;
         return 0;
 }
 
-static void on_orphan_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
-        struct managed_vf *v = userdata;
+/* From now on it is this VF's to delete, and no other one's that looks for its own. */
+static void take_orphan(struct managed_vf *v, uint32_t nsid) {
+        struct disk *d = v->disks;
 
-        if (vf_op_ended(v, reply, fds))
-                return;
-        if (reply->error < 0)
-                failed(v, reply, REASON_ERASE_FAILED);
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
+                 "namespace %u was made for a lease that never began; it is deleted", nsid);
+        d->erase = ERASE_DELETE;
+        int r = disk_is_made(v, d, nsid);
+        if (r < 0)
+                vf_retry_later(v, REASON_STORE_FAILED, errno_text(r));
         else
-                vf_advance(v); /* looks again */
+                vf_advance(v);
 }
 
 static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -182,11 +199,9 @@ static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         uint32_t nsid = r >= 0 && v->disks ? find_orphan(v, v->disks) : 0;
         if (r < 0)
                 failed(v, reply, REASON_NVME_FAILED);
-        else if (nsid > 0) {
-                log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
-                         "namespace %u was made for a lease that never began; it is deleted", nsid);
-                erase(v, nsid, NVME_ERASE_DELETE, on_orphan_erased);
-        } else {
+        else if (nsid > 0)
+                take_orphan(v, nsid);
+        else {
                 if (v->disks)
                         disk_remove(v, v->disks);
                 vf_advance(v);
@@ -206,6 +221,7 @@ static bool step_erase(struct managed_vf *v) {
         else {
                 struct worker_op op = nvme_state_op(v, on_looked);
 
+                op.serial = true; /* after whatever another lease is about to make */
                 vf_submit(v, &op);
         }
         return true;
@@ -228,6 +244,13 @@ static void step_detach(struct managed_vf *v) {
 
 static bool stays_as_it_is(const struct storage *s) {
         return s->namespaces == NAMESPACES_ATTACHED && s->erase == ERASE_NEVER;
+}
+
+/* Whoever had it has lost it, with its data; who is next waits until the host's disk is gone. */
+static void leave_to_host(struct managed_vf *v) {
+        if (v->vf.state == VF_RECLAIMING)
+                vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
+        vf_blocked(v, REASON_HOST_DISK, "");
 }
 
 void nvme_step(struct managed_vf *v) {
@@ -260,6 +283,8 @@ void nvme_step(struct managed_vf *v) {
                 vf_submit(v, &op);
         } else if (v->nvme_stage == STAGE_DETACH)
                 step_detach(v);
+        else if (nvme_is_hosts(p))
+                leave_to_host(v);
         else
                 step_online(v);
 }

@@ -2,7 +2,10 @@
 /* The state of NVMe controllers: read when a PF is seen first, and again after whatever changed it. */
 
 #include "daemon/nvme.h"
+#include "common/message-id.h"
 #include "common/text.h"
+#include "daemon/events.h"
+#include "daemon/lease.h"
 #include "daemon/reconcile.h"
 #include "daemon/worker-nvme.h"
 
@@ -28,12 +31,14 @@ int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
         int r = worker_nvme_take(reply, fd, &state);
         if (r < 0)
                 return r;
+        bool first = !p->nvme_known;
         nvme_state_done(&p->nvme);
         p->nvme = state;
         p->nvme_known = true;
         (void) sd_event_now(p->manager->event, CLOCK_MONOTONIC, &p->nvme_read);
         take_facts(p);
-        disks_claim(p);
+        if (first)
+                disks_claim(p->manager);
         nvme_count_disks(p);
         return 0;
 }
@@ -50,36 +55,112 @@ static const struct storage *storage_of(const struct managed_pf *p) {
         return policy && p->pf.pool >= 0 ? &policy->pools[p->pf.pool].storage : NULL;
 }
 
-/* Offline, or with other resources than the policy says by now. */
-static bool is_astray(const struct managed_pf *p, const struct vf *vf) {
-        const struct storage *want = storage_of(p);
+bool nvme_is_hosts(const struct managed_pf *p) {
+        const struct storage *s = storage_of(p);
 
-        FOREACH_ARRAY(s, p->nvme.secondaries, p->nvme.primary.n_secondaries)
-                if (s->vf == vf->index + 1)
-                        return !s->online || (want && want->queues && want->queues != s->queues) ||
-                               (want && want->interrupts && want->interrupts != s->interrupts);
-        return false;
+        return p->nvme_known && p->nvme.primary.can & NVME_HOST_USES && !(s && s->host_disk);
+}
+
+/* What its PF says of the controller of a VF. */
+struct look {
+        const struct nvme_secondary *secondary; /* NULL: nothing */
+        bool has_disk;
+};
+
+static int compare_controller(const void *a, const void *b) {
+        const struct nvme_secondary *x = a, *y = b;
+
+        return x->controller < y->controller ? -1 : x->controller > y->controller;
+}
+
+/* By number of the VF, from 1; NULL: out of memory. */
+static struct look *look_at_vfs(const struct managed_pf *p) {
+        const struct nvme_state *s = &p->nvme;
+        struct look *looks = calloc(p->pf.total_vfs + 1, sizeof(*looks));
+
+        FOREACH_ARRAY(c, s->secondaries, looks ? s->primary.n_secondaries : 0)
+                if (c->vf <= p->pf.total_vfs)
+                        looks[c->vf].secondary = c;
+        FOREACH_ARRAY(a, s->attachments, looks ? s->primary.n_attachments : 0) {
+                const struct nvme_secondary key = { .controller = a->controller },
+                                            *c = s->primary.n_secondaries == 0
+                                                                 ? NULL
+                                                                 : bsearch(&key, s->secondaries,
+                                                                           s->primary.n_secondaries,
+                                                                           sizeof(key), compare_controller);
+
+                if (c && c->vf <= p->pf.total_vfs)
+                        looks[c->vf].has_disk = true;
+        }
+        return looks;
+}
+
+/* An idle VF whose controller is offline, has other resources than the policy says by now, or a disk that
+ * nobody gave it. */
+static bool is_astray(const struct managed_pf *p, const struct look *l) {
+        const struct storage *want = storage_of(p);
+        const struct nvme_secondary *s = l->secondary;
+
+        return s && (!s->online || (want && want->queues && want->queues != s->queues) ||
+                     (want && want->interrupts && want->interrupts != s->interrupts) ||
+                     (want && want->namespaces != NAMESPACES_ATTACHED && l->has_disk));
+}
+
+/* Nothing is done to it under its owner's hands, but the owner is to know why the disk does not answer. */
+static void watch_leased(struct managed_vf *v, const struct look *l) {
+        const struct lease *lease = lease_of_vf(v);
+        bool offline = l->secondary && !l->secondary->online;
+
+        if (offline == v->nvme_offline || !lease)
+                return;
+        v->nvme_offline = offline;
+        log_with(offline ? LOG_ERR : LOG_NOTICE,
+                 (&(struct log_fields){ .address = &v->vf.address,
+                                        .lease = lease->id,
+                                        .tenant = lease->tenant,
+                                        .vm = lease->vm,
+                                        .message_id = MESSAGE_ID_CONTROLLER }),
+                 offline ? "lease %s of %s/%s: the NVMe controller of its VF is offline, as after a reset of the PF's; "
+                           "it works again in the next lease"
+                         : "lease %s of %s/%s: the NVMe controller of its VF is online again",
+                 lease->id, lease->tenant, lease->vm);
+        events_device(v->manager, v, "controller", offline ? "offline" : "online", NULL);
+}
+
+/* What was asked before it was switched on says nothing about it. */
+static void look_after(struct managed_pf *p, struct managed_vf *v, const struct look *l) {
+        bool news = v->nvme_set_at < p->nvme_asked;
+
+        if (v->vf.state == VF_LEASED && news)
+                watch_leased(v, l);
+        if (v->vf.state != VF_READY || v->busy || !v->nvme_set)
+                return;
+        bool hosts = nvme_is_hosts(p);
+        if (!hosts && !(news && is_astray(p, l)))
+                return;
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }), "%s",
+                 hosts ? reason_sentence(REASON_HOST_DISK)
+                       : "its controller is offline, or has other resources or disks than the policy says");
+        v->nvme_set = false;
+        v->fresh = true; /* nobody has used it */
+        vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
+        vf_advance(v);
 }
 
 /* A reset of the primary, by the kernel or by whoever, takes all secondaries offline (NVM Express base
  * specification 2.0, section 8.26.3). */
 static void bring_back(struct managed_pf *p) {
+        _cleanup_free_ struct look *looks = look_at_vfs(p);
+
         p->nvme_short = false;
-        for (size_t i = 0; i < p->pf.n_vfs; i++) {
+        for (size_t i = 0; looks && i < p->pf.n_vfs; i++) {
                 struct managed_vf *v = managed_vf(p->pf.vfs[i]);
 
-                if (v->vf.reason == REASON_NVME_RESOURCES || v->vf.reason == REASON_NVME_FAILED)
+                if (v->vf.reason == REASON_NVME_RESOURCES || v->vf.reason == REASON_NVME_FAILED ||
+                    v->vf.reason == REASON_HOST_DISK)
                         vf_unblock(v); /* there may be more by now */
-                /* what was asked before it was switched on says nothing about it */
-                if (v->vf.state != VF_READY || v->busy || !v->nvme_set || v->nvme_set_at >= p->nvme_asked ||
-                    !is_astray(p, &v->vf))
-                        continue;
-                log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }),
-                         "its controller is offline, or has other resources than the policy says");
-                v->nvme_set = false;
-                v->fresh = true; /* nobody has used it */
-                vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
-                vf_advance(v);
+                if (v->vf.index < p->pf.total_vfs)
+                        look_after(p, v, &looks[v->vf.index + 1]);
         }
 }
 
@@ -160,7 +241,7 @@ static unsigned count_listed(const struct managed_pf *p, const struct storage *s
         unsigned n = 0;
 
         FOREACH_ARRAY(nsid, s->list, s->n_list)
-                n += nvme_has_namespace(&p->nvme, *nsid) && !disks_have(p, *nsid);
+                n += nvme_has_namespace(&p->nvme, *nsid) && !disk_of(p, *nsid);
         return n;
 }
 

@@ -3,10 +3,12 @@
 /* NVMe controllers whose VFs the daemon manages: what they say of themselves, how a VF's secondary controller
  * gets ready, and the disks of leases. */
 
+#include "common/nvme.h"
 #include "daemon/disk.h"
 #include "daemon/pf.h"
 
-#define NVME_CLASS 0x010802U /* PCI Code and ID Assignment: NVM Express I/O controller */
+/* For operations with a command that may take a minute, and reads before and after it. */
+#define NVME_SLOW_USEC (3ULL * 60ULL * 1000000ULL)
 
 /* It hands out VFs of an NVMe controller. */
 static inline bool nvme_is(const struct pf *pf) {
@@ -22,6 +24,9 @@ void nvme_count_disks(struct managed_pf *p);
 /* Takes an answer over. 0 or -errno. */
 int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd);
 
+/* The host uses a disk of it, and the policy does not allow VFs beside that. */
+bool nvme_is_hosts(const struct managed_pf *p);
+
 bool nvme_has_namespace(const struct nvme_state *s, uint32_t nsid); /* O(log n) */
 
 /* nvme-life.c: the secondary controller of an idle VF. */
@@ -33,8 +38,9 @@ void nvme_step(struct managed_vf *v);
 /* Asks for the state of its PF's controller, as an operation of the VF. */
 struct worker_op nvme_state_op(struct managed_vf *v, worker_done done);
 
-/* nvme-give.c: at hand-over. Checks that the controller of the VF is online and gives it the disks that its
- * pool says; then calls done, never from within. over: the VF is gone or hangs. */
+/* nvme-give.c: at hand-over. Takes away what somebody attached to the controller of the VF, checks that it is
+ * online and gives it the disks that its pool says; then calls done, never from within. over: the VF is gone
+ * or hangs. */
 typedef void (*nvme_given)(struct managed_vf *v, bool over, enum reason reason, int error, const char *detail,
                            void *userdata);
 int nvme_give(struct managed_vf *v, const struct lease *l, nvme_given done, void *userdata);

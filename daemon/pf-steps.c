@@ -23,6 +23,7 @@ void pf_hangs(struct managed_pf *p) {
         if (p->pf.stuck)
                 return;
         p->pf.stuck = true;
+        p->nvme_stale = true;
         p->pf.reason = REASON_STUCK;
         log_with(LOG_ERR, (&(struct log_fields){ .address = &p->pf.address }),
                  "the kernel does not answer; the PF is left alone until it does");
@@ -103,17 +104,37 @@ static void on_numvfs(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         step_ended(p, failed ? reason_sentence(p->pf.reason) : NULL);
 }
 
+static void submit_op(struct managed_pf *p, struct worker_op *op) {
+        op->serial = true;
+        if (worker_link_submit(p->manager->link, op) < 0) {
+                struct worker_reply reply = { .error = -ENOMEM };
+                int fds[WORKER_FDS_MAX] = { -1, -1 };
+
+                op->done(&reply, fds, p);
+        }
+}
+
 static void submit(struct managed_pf *p, enum worker_op_code code, uint64_t value, worker_done done) {
         struct worker_op op = worker_op_make(code, p->pf.address, p->pf.address, done, p);
 
         op.request.value[0] = value;
-        op.serial = true;
-        if (worker_link_submit(p->manager->link, &op) < 0) {
-                struct worker_reply reply = { .error = -ENOMEM };
-                int fds[WORKER_FDS_MAX] = { -1, -1 };
+        submit_op(p, &op);
+}
 
-                done(&reply, fds, p);
-        }
+static const struct storage *storage_of(const struct managed_pf *p) {
+        static const struct storage none;
+        const struct policy *policy = p->manager->policy;
+
+        return policy && p->pf.pool >= 0 ? &policy->pools[p->pf.pool].storage : &none;
+}
+
+/* The worker looks at the host's disks again, unless the policy says that they do not matter. */
+static void submit_count(struct managed_pf *p, unsigned count, worker_done done) {
+        struct worker_op op = worker_op_make(WORKER_NUMVFS, p->pf.address, p->pf.address, done, p);
+
+        op.request.value[0] = count;
+        op.request.value[1] = storage_of(p)->host_disk;
+        submit_op(p, &op);
 }
 
 static void on_zero(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -124,7 +145,7 @@ static void on_zero(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
                 on_numvfs(reply, fds, userdata);
                 return;
         }
-        submit(p, WORKER_NUMVFS, p->target, on_numvfs);
+        submit_count(p, p->target, on_numvfs);
 }
 
 static void on_autoprobe(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -165,13 +186,6 @@ static bool vfs_let_go(struct managed_pf *p) {
                 vf_enter(managed_vf(p->pf.vfs[i]), VF_EVENT_LOST, REASON_NONE);
         }
         return true;
-}
-
-static const struct storage *storage_of(const struct managed_pf *p) {
-        static const struct storage none;
-        const struct policy *policy = p->manager->policy;
-
-        return policy && p->pf.pool >= 0 ? &policy->pools[p->pf.pool].storage : &none;
 }
 
 static void on_primary(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -232,13 +246,8 @@ static void start_primary(struct managed_pf *p) {
 
         op.request.value[0] = s->takes_queues ? s->host_queues : p->pf.nvme_host_queues;
         op.request.value[1] = s->takes_interrupts ? s->host_interrupts : p->pf.nvme_host_interrupts;
-        op.serial = true;
-        if (worker_link_submit(p->manager->link, &op) < 0) {
-                struct worker_reply reply = { .error = -ENOMEM };
-                int fds[WORKER_FDS_MAX] = { -1, -1 };
-
-                on_primary(&reply, fds, p);
-        }
+        op.timeout_usec = NVME_SLOW_USEC;
+        submit_op(p, &op);
 }
 
 /* Right before VFs are made: does the host use a disk of the controller by now? */
@@ -251,14 +260,13 @@ static void on_disks_seen(const struct worker_reply *reply, int fds[WORKER_FDS_M
         close_fd(&fd);
         if (over)
                 return;
-        bool forbidden = r >= 0 && p->pf.nvme_can & NVME_HOST_USES && !storage_of(p)->host_disk;
+        bool forbidden = r >= 0 && nvme_is_hosts(p);
         if (r < 0 || forbidden) {
                 pf_refused(p, forbidden ? REASON_HOST_DISK : REASON_NVME_FAILED);
                 step_ended(p, reason_sentence(p->pf.reason));
                 return;
         }
-        submit(p, WORKER_NUMVFS, p->step == STEP_ENABLE ? p->target : 0,
-               p->step == STEP_ENABLE ? on_numvfs : on_zero);
+        submit_count(p, p->step == STEP_ENABLE ? p->target : 0, p->step == STEP_ENABLE ? on_numvfs : on_zero);
 }
 
 /* Makes VFs, or destroys them to make others. */
@@ -266,8 +274,8 @@ static void start_count(struct managed_pf *p) {
         if (nvme_is(&p->pf) && p->step != STEP_DISABLE)
                 submit(p, WORKER_NVME_STATE, 0, on_disks_seen);
         else
-                submit(p, WORKER_NUMVFS, p->step == STEP_ENABLE ? p->target : 0,
-                       p->step == STEP_ENABLE ? on_numvfs : on_zero);
+                submit_count(p, p->step == STEP_ENABLE ? p->target : 0,
+                             p->step == STEP_ENABLE ? on_numvfs : on_zero);
 }
 
 void pf_forget_refusal(struct managed_pf *p) {

@@ -223,7 +223,8 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         }
         if (changed || p->pf.eswitch == ESWITCH_UNKNOWN)
                 eswitch_read_pf(p);
-        if (nvme_is(&p->pf) && p->pf.pool >= 0 && !p->nvme_failed && (p->nvme_stale || !p->nvme_known))
+        if (nvme_is(&p->pf) && (p->pf.pool >= 0 || pf_has_leases(p)) && !p->nvme_failed &&
+            (p->nvme_stale || !p->nvme_known))
                 nvme_read(p);
         pf_free(scanned);
         p->dirty = false;

@@ -15,7 +15,7 @@
 #define QUARANTINE   "var/lib/vfctld/quarantine"
 #define RESERVATIONS "var/lib/vfctld/reservations"
 #define DRAINED      "var/lib/vfctld/drained"
-#define DISKS        "var/lib/vfctld/disks"
+#define DISKS        DISKS_DIR
 #define PENDING      "run/vfctld/pending"
 #define BASELINE     "run/vfctld/baseline"
 #define FILE_MAX     (64U * 1024U)
@@ -390,22 +390,11 @@ void store_load_baseline(struct managed_vf *v) {
 
 #define DISK_FILE_MAX 96
 
-/* By the card, not by its place: another card there has namespaces of the same numbers. */
 static void disk_file(const struct disk *d, char name[DISK_FILE_MAX]) {
-        char serial[sizeof(d->serial)], number[ADDRESS_STR_MAX + 8];
-
-        text_copy(serial, sizeof(serial), d->serial);
-        for (char *c = serial; *c; c++)
-                if (!strchr("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", *c))
-                        *c = '_';
         if (d->nsid)
-                snprintf(number, sizeof(number), "%u", d->nsid);
+                snprintf(name, DISK_FILE_MAX, "%s-%u.json", d->key, d->nsid);
         else
-                snprintf(number, sizeof(number), "new-%s", ADDRESS_STR(d->vf));
-        if (serial[0])
-                snprintf(name, DISK_FILE_MAX, "%s-%s.json", serial, number);
-        else
-                snprintf(name, DISK_FILE_MAX, "at-%s-%s.json", ADDRESS_STR(d->pf), number);
+                snprintf(name, DISK_FILE_MAX, "%s-new-%s.json", d->key, ADDRESS_STR(d->vf));
 }
 
 int store_disk(struct manager *m, const struct disk *d) {
@@ -416,11 +405,12 @@ int store_disk(struct manager *m, const struct disk *d) {
                 json_array_append_new(before, json_integer(d->before[i]));
         disk_file(d, name);
         return put_json(m->root_fd, DISKS, name,
-                        json_pack("{s:i,s:s,s:s,s:o,s:I,s:b,s:s,s:s,s:s,s:o}", "version", 1, "vf",
+                        json_pack("{s:i,s:s,s:s,s:o,s:I,s:I,s:b,s:s,s:s,s:s,s:o}", "version", 2, "vf",
                                   ADDRESS_STR(d->vf), "pf", ADDRESS_STR(d->pf), "serial",
-                                  json_text_value(d->serial), "nsid", (json_int_t) d->nsid, "made", d->made,
-                                  "erase", erase_rule_to_string(d->erase), "tenant", d->tenant, "vm", d->vm,
-                                  "before", before));
+                                  json_text_value(d->serial), "nsid", (json_int_t) d->nsid, "size",
+                                  (json_int_t) d->size, "made", d->made, "erase",
+                                  erase_rule_to_string(d->erase), "tenant", d->tenant, "vm", d->vm, "before",
+                                  before));
 }
 
 int store_disk_remove(struct manager *m, const struct disk *d) {
@@ -447,7 +437,7 @@ static bool parse_before(const json_t *before, struct disk *d) {
 
 static bool parse_disk(json_t *j, struct disk *d) {
         const char *vf, *pf, *serial, *erase, *tenant, *vm, *bad;
-        int64_t version, nsid;
+        int64_t version, nsid, size;
         json_t *before;
         const struct json_field fields[] = {
                 { "version", JSON_KIND_INT, true, &version },  { "vf", JSON_KIND_STRING, true, &vf },
@@ -455,12 +445,14 @@ static bool parse_disk(json_t *j, struct disk *d) {
                 { "nsid", JSON_KIND_INT, true, &nsid },        { "erase", JSON_KIND_STRING, true, &erase },
                 { "tenant", JSON_KIND_STRING, true, &tenant }, { "vm", JSON_KIND_STRING, true, &vm },
                 { "before", JSON_KIND_ARRAY, true, &before },  { "made", JSON_KIND_BOOL, true, &d->made },
+                { "size", JSON_KIND_INT, true, &size },
         };
 
-        if (!json_is_object(j) || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0 || version != 1 ||
-            nsid < 0 || nsid > UINT32_MAX)
+        if (!json_is_object(j) || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0 || version != 2 ||
+            nsid < 0 || nsid > UINT32_MAX || size < 0)
                 return false;
         d->nsid = (uint32_t) nsid;
+        d->size = (uint64_t) size;
         for (d->erase = 0; d->erase < _ERASE_RULE_MAX; d->erase++)
                 if (strcmp(erase_rule_to_string(d->erase), erase) == 0)
                         break;
@@ -470,27 +462,72 @@ static bool parse_disk(json_t *j, struct disk *d) {
                parse_before(before, d);
 }
 
+/* What the name of a file says: whose namespace its record is about. False: none. */
+static bool parse_disk_file(const char *name, struct disk *d) {
+        const char *dash = strrchr(name, '-');
+        char number[16] = "", rest[8] = "";
+        uint64_t nsid;
+
+        if (!dash || dash - name >= DISK_KEY_MAX || sscanf(dash + 1, "%10[0-9]%7s", number, rest) != 2 ||
+            strcmp(rest, ".json") != 0 || parse_u64(number, 10, &nsid) < 0 || nsid < 1 || nsid > UINT32_MAX)
+                return false;
+        memcpy(d->key, name, (size_t) (dash - name));
+        d->nsid = (uint32_t) nsid;
+        return true;
+}
+
+/* The namespace of a record that makes no sense has somebody's data all the same. One that was about to be
+ * made has none yet. */
+static int load_unreadable(struct manager *m, const char *name,
+                           int (*adopt)(struct manager *m, const struct disk *d)) {
+        struct disk d = { 0 };
+
+        if (!parse_disk_file(name, &d)) {
+                log_error("/" DISKS "/%s cannot be understood and names no namespace; it is ignored", name);
+                return 0;
+        }
+        log_error("/" DISKS "/%s is no record of this version, or cannot be read: %s", name,
+                  reason_sentence(REASON_DISK_RECORD));
+        d.unreadable = strdup(name);
+        int r = d.unreadable ? adopt(m, &d) : -ENOMEM;
+        if (r < 0)
+                free(d.unreadable);
+        return r;
+}
+
+static int load_disk(struct manager *m, const char *name,
+                     int (*adopt)(struct manager *m, const struct disk *d)) {
+        _cleanup_json_ json_t *j = load_json(m->root_fd, DISKS, name);
+        char expected[DISK_FILE_MAX] = "";
+        struct disk d = { 0 };
+        int r;
+
+        if (j && parse_disk(j, &d)) {
+                disk_key(d.serial, d.pf, d.key);
+                disk_file(&d, expected);
+        }
+        if (strcmp(name, expected) != 0) {
+                free(d.before);
+                return load_unreadable(m, name, adopt);
+        }
+        r = adopt(m, &d);
+        if (r < 0)
+                free(d.before);
+        return r;
+}
+
 int store_load_disks(struct manager *m, int (*adopt)(struct manager *m, const struct disk *d)) {
         _cleanup_closedir_ DIR *dir = root_opendir(m->root_fd, DISKS);
         struct dirent *e;
+        int r = 0;
 
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;
-        while ((e = readdir(dir))) {
+        while (r >= 0 && (errno = 0, e = readdir(dir))) {
                 size_t n = strlen(e->d_name);
-                struct disk d = { 0 };
 
-                if (e->d_name[0] == '.' || n <= 5 || strcmp(e->d_name + n - 5, ".json") != 0)
-                        continue;
-                _cleanup_json_ json_t *j = load_json(m->root_fd, DISKS, e->d_name);
-                bool good = j && parse_disk(j, &d);
-                int r = good ? adopt(m, &d) : 0;
-                if (!good || r < 0)
-                        free(d.before);
-                if (r < 0)
-                        return r;
-                if (j && !good) /* its namespace may still have somebody's data */
-                        log_error("/" DISKS "/%s is not a record of this version; it is ignored", e->d_name);
+                if (e->d_name[0] != '.' && n > 5 && strcmp(e->d_name + n - 5, ".json") == 0)
+                        r = load_disk(m, e->d_name, adopt);
         }
-        return 0;
+        return r < 0 ? r : -errno; /* what cannot be listed may be anything */
 }

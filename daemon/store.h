@@ -34,7 +34,9 @@ void store_unquarantine(struct managed_vf *v);
 bool store_is_quarantined(struct manager *m, struct address a, enum reason *reason, char *detail,
                           size_t size);
 
-/* Disks that VFs were given, kept over reboots. 0 or -errno. */
+/* Disks that VFs were given, kept over reboots. 0 or -errno. A record that cannot be understood is adopted as
+ * one that is unreadable, with what the name of its file says. */
+#define DISKS_DIR "var/lib/vfctld/disks"
 struct disk;
 int store_disk(struct manager *m, const struct disk *d);
 int store_disk_remove(struct manager *m, const struct disk *d);

@@ -25,6 +25,7 @@ struct managed_vf {
         bool nvme_set;        /* its controller is online and sees no disk, see nvme-life.c */
         unsigned nvme_stage;  /* of the way there */
         uint64_t nvme_set_at; /* usec, monotonic */
+        bool nvme_offline;    /* leased, and it is; its owner was told */
         struct disk *disks;   /* what it was given, see disk.h */
         bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
         bool fence_tried; /* quarantined: one attempt to fence it was made */

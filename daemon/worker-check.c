@@ -263,7 +263,10 @@ static int check_arguments(const struct worker_request *q, const struct worker_s
                 if (s->pf.autoprobe)
                         return -EPERM;
                 *why = "more VFs than SR-IOV can have";
-                return q->value[0] <= VFS_PER_PF_MAX ? 0 : -EINVAL;
+                if (q->value[0] > VFS_PER_PF_MAX)
+                        return -EINVAL;
+                *why = "whether a disk of the host forbids them is neither 0 nor 1";
+                return q->value[1] <= 1 ? 0 : -EINVAL;
         case WORKER_BIND:
                 *why = "more vectors than MSI-X can have";
                 if (q->value[0] > MSIX_MAX)

@@ -6,9 +6,11 @@
 #include "common/root.h"
 #include "common/text.h"
 #include "daemon/worker-nvme.h"
+#include "sriov/function.h"
 #include "sriov/nvme-admin.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static int operate(struct nvme_admin *a, const struct worker_request *q, struct worker_reply *p,
                    int *ret_fd) {
@@ -78,4 +80,20 @@ int worker_nvme_operate(int root_fd, const struct worker_request *q, const struc
         *reason = r < 0 ? admin.reason : REASON_NONE;
         text_copy(detail, size, admin.detail);
         return r;
+}
+
+int worker_nvme_check_host(int root_fd, struct address pf, enum reason *reason, char *detail, size_t size) {
+        uint64_t class;
+
+        int r = root_read_u64(root_fd, &class, "sys/bus/pci/devices/%s/class", ADDRESS_STR(pf));
+        if (r >= 0 && class != NVME_CLASS)
+                return 0;
+        if (r >= 0)
+                r = function_disk_in_use(root_fd, pf, 0, detail, size);
+        if (r == 0)
+                return 0;
+        *reason = REASON_HOST_DISK;
+        if (r < 0)
+                snprintf(detail, size, "whether the host uses a disk of it");
+        return r < 0 ? r : -EBUSY;
 }

@@ -165,6 +165,13 @@ static int do_numvfs(struct job *j) {
 
                 if (e < 0)
                         return e;
+        } else if (j->request->value[1] == 0) { /* the daemon has looked, but before this one's turn came */
+                int e = worker_nvme_check_host(j->context->root_fd, j->subject.pf.address, &j->reason,
+                                               j->text, sizeof(j->text));
+
+                j->step = j->text;
+                if (e < 0)
+                        return e;
         }
         int r = enable_numvfs(j->context->root_fd, j->subject.pf.address, (unsigned) j->request->value[0],
                               &count, &j->reason, &j->step);

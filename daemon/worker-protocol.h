@@ -23,7 +23,7 @@
 #define WORKER_OPS(X)                                                                                        \
         X(PING, "ping", NONE)           /* nothing */                                                        \
         X(AUTOPROBE, "autoprobe", PF)   /* value[0]: 0 or 1 -> sriov_drivers_autoprobe */                    \
-        X(NUMVFS, "numvfs", PF)         /* value[0]: VF count; reply value[0]: count read back */            \
+        X(NUMVFS, "numvfs", PF)         /* value[0]: VFs; [1]: 1 host_disk; reply value[0]: read back */     \
         X(BIND, "bind", VF)             /* text: VFIO driver, "" for the best; value[0]: MSI-X, 0 any */     \
         X(UNBIND, "unbind", VF)         /* unbind whatever driver is bound */                                \
         X(GROUP_TYPE, "group-type", VF) /* text: "DMA"; default domain of the VF's group */                  \

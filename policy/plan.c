@@ -222,6 +222,8 @@ static int plan_vf(struct builder *b, const struct vf *vf) {
                         return r;
         } else if (vf->state != VF_BOUND)
                 return 0;
+        if (is_disk_of_host(b)) /* it will not be ready before that disk is gone */
+                block(&s, REASON_HOST_DISK);
         s.kind = STEP_FENCE; /* as destructive as the bind that it needs */
         snprintf(s.because, sizeof(s.because), "while nobody has it, it must reach no memory");
         return add(b, &s);

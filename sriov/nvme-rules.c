@@ -138,6 +138,12 @@ int nvme_may_attach(const struct nvme_state *s, const struct nvme_secondary *c, 
         return 0;
 }
 
+/* A namespace that is not in the list is gone. Without Namespace Management the list has those of the primary
+ * alone. */
+static bool lists_all(const struct nvme_state *s) {
+        return s->primary.can & NVME_CAN_NAMESPACES && s->primary.n_namespaces < NVME_NAMESPACES_MAX;
+}
+
 int nvme_may_erase(const struct nvme_state *s, const struct nvme_secondary *c, uint64_t nsid,
                    enum nvme_erase how, enum reason *reason, char *detail, size_t size) {
         uint32_t can = s->primary.can;
@@ -149,7 +155,10 @@ int nvme_may_erase(const struct nvme_state *s, const struct nvme_secondary *c, u
                 return REFUSE(EOPNOTSUPP, ERASE_FAILED, "the controller cannot %s%s",
                               nvme_erase_to_string(how), how == NVME_ERASE_CRYPTO ? "-erase" : "");
         if (!nvme_namespace_of(s, nsid))
-                return REFUSE(ENOENT, ERASE_FAILED, "there is no namespace %llu", (unsigned long long) nsid);
+                return lists_all(s) ? REFUSE(ENOENT, NO_NAMESPACE, "there is no namespace %llu",
+                                             (unsigned long long) nsid)
+                                    : REFUSE(EIO, ERASE_FAILED, "namespace %llu cannot be found",
+                                             (unsigned long long) nsid);
         if (strangers_have(s, nsid, c ? c->controller : -1, how != NVME_ERASE_DELETE))
                 return REFUSE(EBUSY, ERASE_FAILED, "another controller has namespace %llu",
                               (unsigned long long) nsid);

@@ -24,6 +24,7 @@ int nvme_may_create(const struct nvme_state *s, uint64_t bytes, enum reason *rea
                     size_t size);
 int nvme_may_attach(const struct nvme_state *s, const struct nvme_secondary *c, uint64_t nsid, bool exclusive,
                     enum reason *reason, char *detail, size_t size);
-/* c: the secondary that may have it, or NULL. -ENOENT: there is no such namespace. */
+/* c: the secondary that may have it, or NULL. -ENOENT with REASON_NO_NAMESPACE, which nothing else ends with:
+ * it is not among all those that there are, so its data are gone. */
 int nvme_may_erase(const struct nvme_state *s, const struct nvme_secondary *c, uint64_t nsid,
                    enum nvme_erase how, enum reason *reason, char *detail, size_t size);

@@ -5,6 +5,7 @@
 #include "common/macro.h"
 #include "common/model.h"
 #include "daemon/worker-identity.h"
+#include "daemon/worker-nvme-ops.h"
 #include "daemon/worker-ops.h"
 #include "daemon/worker-path.h"
 #include "simattributes.h"
@@ -190,7 +191,13 @@ static struct outcome cut_off(const struct sim *s, const struct worker_request *
 }
 
 static struct outcome numvfs(const struct sim *s, const struct worker_request *q, struct worker_reply *p) {
-        struct outcome o = tree_numvfs(s, q->address, (unsigned) q->value[0]);
+        enum reason reason;
+        char why[128];
+        int r = q->value[0] > 0 && q->value[1] == 0
+                                ? worker_nvme_check_host(s->root, q->address, &reason, why, sizeof(why))
+                                : 0;
+        struct outcome o = r < 0 ? (struct outcome){ r, reason, pathf("%s", why) }
+                                 : tree_numvfs(s, q->address, (unsigned) q->value[0]);
 
         p->value[0] = tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
         sim_eswitch_ports(s, q->address);

@@ -222,6 +222,8 @@ class RestartTest(NvmeTest):
             host.daemon.start()
             wait_for(lambda: sorted(host.states().values()) == ["leased", "ready"])
             self.assertEqual(self.disks(host, vm), {1: "mine"})
+            wait_for(lambda: host.vf(vm.vfs[0])["namespaces"] == [1])
+            self.assertIn("namespace 1", host.vfctl("show", vm.vfs[0]).stdout)
         self.assertEqual([c for c in host.tree.commands(pf) if c[1] == n], before)
         vm.kill()
         self.wait_back(host, vm.vfs[0])
@@ -285,6 +287,8 @@ class ChangeTest(NvmeTest):
     def test_policy_changes_meanwhile(self):
         for before, after in (({"namespaces": {"size": "1G"}}, {}), ({"namespaces": {"size": "1G"}}, {"namespaces": {"size": "2G"}}),
                               ({"namespaces": {"size": "1G"}}, {"namespaces": [1, 2]}), ({"namespaces": [1, 2]}, {}),
+                              ({"namespaces": {"size": "1G"}}, {"namespaces": "attached", "erase": "format"}),
+                              ({"namespaces": {"size": "1G"}, "erase": "format"}, {"namespaces": "attached", "erase": "crypto"}),
                               ({"namespaces": [1, 2]}, {"namespaces": {"size": "1G"}}), ({"namespaces": [1, 2]}, {"namespaces": [2]})):
             with self.subTest(before=before, after=after):
                 listed = [namespace(n) for n in (1, 2)] if isinstance(before.get("namespaces"), list) else []

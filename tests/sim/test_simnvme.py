@@ -202,7 +202,7 @@ class SimNvmeTest(SimTest):
         self.assertEqual(self.tree.disks(ONE, 2), {1: "secret"})  # nobody erased it
         self.ok(worker.do("nvme-erase", other, nsid, 0))
         self.assertEqual(self.state(worker)[2:], ([], []))
-        self.assertEqual(worker.do("nvme-erase", other, nsid, 0)[:2], ("No such file or directory", "erase-failed"))
+        self.assertEqual(worker.do("nvme-erase", other, nsid, 0)[:2], ("No such file or directory", "no-namespace"))
         self.assertEqual(self.ok(worker.do("nvme-create", other, GIB)), 1)
         self.ok(worker.do("nvme-attach", other, 1, 1))
         self.assertEqual(self.tree.disks(ONE, 2), {1: ""})

@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ALL (NVME_CAN_VIRTUALIZE | NVME_CAN_NAMESPACES | NVME_CAN_FORMAT | NVME_CAN_CRYPTO)
@@ -164,6 +165,7 @@ static void erase(void **state) {
                 uint64_t nsid;
                 enum nvme_erase how;
                 int r;
+                enum reason reason; /* if not ERASE_FAILED */
         } rows[] = {
                 { ALL, 2, NVME_ERASE_DELETE, 0 },
                 { ALL, 3, NVME_ERASE_DELETE, 0 },
@@ -172,7 +174,9 @@ static void erase(void **state) {
                   0 }, /* a format that was cut off; who uses it is asked elsewhere */
                 { ALL, 4, NVME_ERASE_FORMAT, -EBUSY },
                 { ALL, 4, NVME_ERASE_DELETE, -EBUSY },
-                { ALL, 9, NVME_ERASE_FORMAT, -ENOENT },
+                { ALL, 9, NVME_ERASE_FORMAT, -ENOENT, REASON_NO_NAMESPACE },
+                { ALL, 9, NVME_ERASE_DELETE, -ENOENT, REASON_NO_NAMESPACE },
+                { NVME_CAN_FORMAT, 9, NVME_ERASE_FORMAT, -EIO }, /* only those of the primary are listed */
                 { ALL | NVME_FORMATS_ALL, 2, NVME_ERASE_FORMAT, -EBUSY },
                 { ALL | NVME_FORMATS_ALL, 2, NVME_ERASE_CRYPTO, -EBUSY },
                 { ALL | NVME_FORMATS_ALL, 2, NVME_ERASE_DELETE, 0 },
@@ -187,7 +191,11 @@ static void erase(void **state) {
                 char detail[128] = "";
 
                 require(nvme_may_erase(&s, &secondaries[0], i->nsid, i->how, &reason, detail, sizeof(detail)),
-                        i->r, &reason, i->r ? REASON_ERASE_FAILED : REASON_NONE, detail);
+                        i->r, &reason,
+                        i->reason ? i->reason
+                        : i->r    ? REASON_ERASE_FAILED
+                                  : REASON_NONE,
+                        detail);
         }
         struct nvme_state s = example(ALL | NVME_FORMATS_ALL);
         enum reason reason = REASON_NONE;
@@ -198,10 +206,33 @@ static void erase(void **state) {
                 REASON_NONE, detail);
 }
 
+/* A list that may have been cut off proves nothing. */
+static void erase_of_many(void **state) {
+        struct nvme_state s = example(ALL);
+        enum reason reason = REASON_NONE;
+        char detail[128] = "";
+
+        s.primary.n_namespaces = NVME_NAMESPACES_MAX;
+        s.namespaces = calloc(NVME_NAMESPACES_MAX, sizeof(*s.namespaces));
+        assert_non_null(s.namespaces);
+        for (uint32_t i = 0; i < NVME_NAMESPACES_MAX; i++)
+                s.namespaces[i].nsid = i + 1;
+        require(nvme_may_erase(&s, NULL, NVME_NAMESPACES_MAX + 1, NVME_ERASE_DELETE, &reason, detail,
+                               sizeof(detail)),
+                -EIO, &reason, REASON_ERASE_FAILED, detail);
+        s.primary.n_namespaces--;
+        detail[0] = '\0';
+        require(nvme_may_erase(&s, NULL, NVME_NAMESPACES_MAX + 1, NVME_ERASE_DELETE, &reason, detail,
+                               sizeof(detail)),
+                -ENOENT, &reason, REASON_NO_NAMESPACE, detail);
+        free(s.namespaces);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(finds),  cmocka_unit_test(online), cmocka_unit_test(primary),
-                cmocka_unit_test(attach), cmocka_unit_test(create), cmocka_unit_test(erase),
+                cmocka_unit_test(finds),         cmocka_unit_test(online), cmocka_unit_test(primary),
+                cmocka_unit_test(attach),        cmocka_unit_test(create), cmocka_unit_test(erase),
+                cmocka_unit_test(erase_of_many),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,11 +127,13 @@ static void plans_storage(void **state) {
                 unsigned now, queues, interrupts;
                 bool leased;
                 const char *plan;
+                bool bound; /* the first VF, which is not ready then */
         } rows[] = {
                 { 0, true, V, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
                 { 0, true, V | U, 0, 8, 8, false, "enable 0000:01:00.0 0>4 #host-disk\n" },
                 { 0, true, V | U, 2, 8, 8, false, "resize 0000:01:00.0 2>4 ! #host-disk\n" },
-                { 0, true, V | U, 4, 8, 8, false, "" },
+                { 0, true, V | U, 4, 8, 8, false, "fence 0000:01:01.0 0>0 #host-disk\n", .bound = true },
+                { 0, true, V, 4, 8, 8, false, "fence 0000:01:01.0 0>0\n", .bound = true },
                 { 0, false, V | U, 0, 8, 8, false, "enable 0000:01:00.0 0>4\n" },
                 { 1, true, V, 0, 8, 8, false, "primary 0000:01:00.0 8>0 !\nenable 0000:01:00.0 0>4\n" },
                 { 1, true, V, 0, 0, 8, false, "primary 0000:01:00.0 8>0 !\nenable 0000:01:00.0 0>4\n" },
@@ -161,6 +163,8 @@ static void plans_storage(void **state) {
 
                 pf->pool = i->pool;
                 pf->autoprobe = false;
+                if (i->bound)
+                        pf->vfs[0]->state = VF_BOUND;
                 pf->nvme_known = i->known;
                 pf->nvme_can = i->can;
                 pf->nvme_host_queues = (uint16_t) i->queues;

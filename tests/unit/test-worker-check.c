@@ -2,6 +2,7 @@
 /* What a worker refuses, and the operations that need no kernel, on a fake tree. */
 
 #include "common/macro.h"
+#include "common/nvme.h"
 #include "common/root.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
@@ -190,6 +191,11 @@ static void test_arguments(void **state) {
         q = ask(WORKER_NUMVFS, PF_A);
         q.value[0] = 65536;
         assert_int_equal(check(t, &q), -EINVAL);
+        q.value[0] = 4;
+        q.value[1] = 1;
+        assert_int_equal(check(t, &q), 0);
+        q.value[1] = 2;
+        assert_int_equal(check(t, &q), -EINVAL);
         q = ask(WORKER_ESWITCH, PF_A);
         q.value[0] = ESWITCH_SWITCHDEV;
         assert_int_equal(check(t, &q), -EBUSY); /* it has VFs */
@@ -202,6 +208,96 @@ static void test_arguments(void **state) {
         q.address = ask(WORKER_PING, PF_B).address;
         q.value[0] = ESWITCH_LEGACY;
         assert_int_equal(check(t, &q), -EPERM); /* nobody's */
+}
+
+static void test_nvme_targets(void **state) {
+        static const struct {
+                enum worker_op_code op;
+                const char *address;
+                int error;
+        } cases[] = {
+                { WORKER_NVME_STATE, PF_A, 0 },
+                { WORKER_NVME_STATE, PF_B, 0 }, /* reads only */
+                { WORKER_NVME_STATE, VF_A, -EPERM },
+                { WORKER_NVME_STATE, "0000:09:00.0", -ENODEV },
+                { WORKER_NVME_PRIMARY, PF_A, 0 },
+                { WORKER_NVME_PRIMARY, PF_B, -EPERM },
+                { WORKER_NVME_PRIMARY, VF_A, -EPERM },
+                { WORKER_NVME_OFFLINE, VF_A, 0 },
+                { WORKER_NVME_OFFLINE, "0000:01:10.1", -EPERM }, /* VF of the unmanaged PF */
+                { WORKER_NVME_OFFLINE, PF_A, -EPERM },
+                { WORKER_NVME_ONLINE, VF_A, 0 },
+                { WORKER_NVME_ONLINE, "0000:01:10.1", -EPERM },
+                { WORKER_NVME_ONLINE, PF_A, -EPERM },
+                { WORKER_NVME_CREATE, "0000:01:10.1", -EPERM },
+                { WORKER_NVME_CREATE, PF_A, -EPERM },
+                { WORKER_NVME_ATTACH, "0000:01:10.1", -EPERM },
+                { WORKER_NVME_ATTACH, PF_A, -EPERM },
+                { WORKER_NVME_DETACH, VF_A, 0 },
+                { WORKER_NVME_DETACH, "0000:01:10.1", -EPERM },
+                { WORKER_NVME_DETACH, PF_A, -EPERM },
+                { WORKER_NVME_ERASE, "0000:01:10.1", -EPERM },
+                { WORKER_NVME_ERASE, PF_A, -EPERM },
+        };
+        struct faketree *t = *state;
+
+        FOREACH_ARRAY(i, cases, ARRAY_SIZE(cases)) {
+                int r = check_op(t, i->op, i->address);
+
+                if (r != i->error)
+                        fail_msg("%s %s: %d, not %d", worker_op_name(i->op), i->address, r, i->error);
+        }
+}
+
+static void test_nvme_arguments(void **state) {
+        static const struct {
+                enum worker_op_code op;
+                uint64_t value[2];
+                int error;
+        } cases[] = {
+                { WORKER_NVME_ONLINE, { 0, 0 }, 0 },
+                { WORKER_NVME_ONLINE, { UINT16_MAX, UINT16_MAX }, 0 },
+                { WORKER_NVME_ONLINE, { UINT16_MAX + 1, 1 }, -EINVAL },
+                { WORKER_NVME_ONLINE, { 2, UINT16_MAX + 1 }, -EINVAL },
+                { WORKER_NVME_CREATE, { 0 }, -EINVAL },
+                { WORKER_NVME_CREATE, { 1 }, 0 },
+                { WORKER_NVME_CREATE, { INT64_MAX }, 0 },
+                { WORKER_NVME_CREATE, { 1ULL << 63 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { 0, 1 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { 1, 0 }, 0 },
+                { WORKER_NVME_ATTACH, { 1, 1 }, 0 },
+                { WORKER_NVME_ATTACH, { 1, 2 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { UINT32_MAX, 1 }, -EINVAL },
+                { WORKER_NVME_DETACH, { 0 }, 0 }, /* all of the VF's */
+                { WORKER_NVME_DETACH, { 0xfffffffd }, 0 },
+                { WORKER_NVME_DETACH, { 0xfffffffe }, -EINVAL },
+                { WORKER_NVME_DETACH, { UINT32_MAX }, -EINVAL },
+                { WORKER_NVME_DETACH, { 1ULL << 32 }, -EINVAL },
+                { WORKER_NVME_ERASE, { 0, NVME_ERASE_FORMAT }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, NVME_ERASE_DELETE }, 0 },
+                { WORKER_NVME_ERASE, { 0xfffffffd, NVME_ERASE_CRYPTO }, 0 },
+                { WORKER_NVME_ERASE, { 0xfffffffe, NVME_ERASE_DELETE }, -EINVAL },
+                { WORKER_NVME_ERASE, { UINT32_MAX, NVME_ERASE_DELETE }, -EINVAL }, /* all of the card's */
+                { WORKER_NVME_ERASE, { UINT32_MAX, NVME_ERASE_FORMAT }, -EINVAL },
+                { WORKER_NVME_ERASE, { (1ULL << 32) + 1, NVME_ERASE_DELETE }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, _NVME_ERASE_MAX }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, UINT64_MAX }, -EINVAL },
+        };
+        struct faketree *t = *state;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct worker_request q = ask(cases[i].op, VF_A);
+
+                memcpy(q.value, cases[i].value, sizeof(cases[i].value));
+                int r = check(t, &q);
+                if (r != cases[i].error)
+                        fail_msg("case %u, %s: %d, not %d", i, worker_op_name(q.op), r, cases[i].error);
+        }
+        struct worker_request q = ask(WORKER_NVME_PRIMARY, PF_A);
+        q.value[0] = q.value[1] = UINT16_MAX;
+        assert_int_equal(check(t, &q), 0);
+        q.value[1]++;
+        assert_int_equal(check(t, &q), -EINVAL);
 }
 
 static void test_malformed(void **state) {
@@ -274,6 +370,42 @@ static void test_operations(void **state) {
         p = operate(t, &q);
         assert_int_equal(p.error, -EOPNOTSUPP);
         assert_int_equal(p.reason, REASON_NO_FD_HANDOFF);
+}
+
+/* The host may have begun to use a disk of an NVMe PF since the daemon looked. */
+static void test_disk_of_the_host(void **state) {
+#define NVME_PF "0000:04:00.0"
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_NUMVFS, NVME_PF), other = ask(WORKER_NUMVFS, PF_A);
+        char text[16];
+
+        faketree_pf(t, &(struct fake_pf){ .address = NVME_PF,
+                                          .driver = "nvme",
+                                          .class = NVME_CLASS,
+                                          .managed = true });
+        q.value[0] = other.value[0] = 2;
+        struct worker_reply p = operate(t, &q); /* it cannot be known */
+        assert_int_equal(p.error, -ENOENT);
+        assert_int_equal(p.reason, REASON_HOST_DISK);
+        assert_int_equal(operate(t, &other).error, 0); /* a network card */
+        faketree_host(t);
+        assert_int_equal(operate(t, &q).error, 0);
+        faketree_write(t, fake_device(NVME_PF, "sriov_numvfs"), "0\n");
+        faketree_link(t, "../../devices/pci0000:04/0000:00:01.0/" NVME_PF "/nvme/nvme0/nvme0n1",
+                      "sys/class/block/nvme0n1");
+        faketree_write(t, fake_device(NVME_PF, "nvme/nvme0/nvme0n1/dev"), "259:3\n");
+        faketree_write(t, "dev/nvme0n1", "");
+        assert_int_equal(operate(t, &q).error, 0); /* it has a disk, and nobody uses it */
+        faketree_write(t, fake_device(NVME_PF, "sriov_numvfs"), "0\n");
+        faketree_write(t, "proc/1/mountinfo", "23 22 259:3 / /srv rw - ext4 /dev/nvme0n1 rw\n");
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EBUSY);
+        assert_int_equal(p.reason, REASON_HOST_DISK);
+        assert_string_equal(p.detail, "nvme0n1 is mounted: Device or resource busy");
+        faketree_read(t, fake_device(NVME_PF, "sriov_numvfs"), text, sizeof(text));
+        assert_string_equal(text, "0");
+        q.value[1] = 1; /* "host_disk": "allow" */
+        assert_int_equal(operate(t, &q).error, 0);
 }
 
 static void test_identify(void **state) {
@@ -349,6 +481,8 @@ static void test_whole(void **state) {
         assert_int_equal(check_whole(t, WORKER_RENEW, WHOLE), 0);
         assert_int_equal(check_whole(t, WORKER_CUT_OFF, WHOLE), 0);
         assert_int_equal(check_whole(t, WORKER_ATTRIBUTES, WHOLE), -EPERM);
+        for (enum worker_op_code op = WORKER_NVME_STATE; op <= WORKER_NVME_ERASE; op++)
+                assert_int_equal(check_whole(t, op, WHOLE), -EPERM); /* its tenant commands it, nobody else */
         assert_int_equal(check_op(t, WORKER_FENCE, WHOLE), -EPERM);
 }
 
@@ -457,10 +591,14 @@ static void test_memlock(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_targets),   TEST(test_links_must_agree), TEST(test_subject),
-                TEST(test_arguments), TEST(test_malformed),        TEST(test_operations),
-                TEST(test_config),    TEST(test_memlock),          TEST(test_identify),
-                TEST(test_whole),     TEST(test_subject_of_whole), TEST(test_path_of_whole),
+                TEST(test_targets),          TEST(test_links_must_agree),
+                TEST(test_subject),          TEST(test_arguments),
+                TEST(test_malformed),        TEST(test_operations),
+                TEST(test_config),           TEST(test_memlock),
+                TEST(test_identify),         TEST(test_whole),
+                TEST(test_subject_of_whole), TEST(test_path_of_whole),
+                TEST(test_disk_of_the_host), TEST(test_nvme_targets),
+                TEST(test_nvme_arguments),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
