@@ -11,9 +11,9 @@ static json_t *address_json(struct address a) {
         return json_string(ADDRESS_STR(a));
 }
 
-static json_t *acs_json(uint16_t bits) {
+static json_t *acs_json(uint8_t bits) {
         static const struct {
-                uint16_t bit;
+                uint8_t bit;
                 const char *name;
         } names[] = {
                 { PCI_ACS_SV, "source-validation" },   { PCI_ACS_TB, "translation-blocking" },
@@ -34,16 +34,23 @@ static json_t *service_json(const struct path_hop *h, unsigned has, unsigned on)
         return !(h->flags & has) ? json_null() : json_string(h->flags & on ? "on" : "off");
 }
 
+static json_t *sriov_json(const struct path_hop *h) {
+        if (!(h->flags & HOP_SRIOV))
+                return json_null();
+        return json_pack("{s:b,s:i,s:b}", "enabled", (h->flags & HOP_SRIOV_ON) != 0, "num_vfs",
+                         (int) h->num_vfs, "ari", (h->flags & HOP_SRIOV_ARI) != 0);
+}
+
 static json_t *hop_json(const struct path_hop *h) {
         bool acs = h->flags & HOP_ACS;
 
-        return json_pack("{s:o,s:s,s:b,s:o,s:o,s:o,s:o,s:o}", "address", address_json(h->address), "kind",
+        return json_pack("{s:o,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "address", address_json(h->address), "kind",
                          hop_kind_to_string((enum hop_kind) h->kind), "readable",
                          (h->flags & HOP_READABLE) != 0, "acs_capable",
                          acs ? acs_json(h->acs_cap) : json_null(), "acs_enabled",
                          acs ? acs_json(h->acs_control) : json_null(), "ats",
                          service_json(h, HOP_ATS, HOP_ATS_ON), "pri", service_json(h, HOP_PRI, HOP_PRI_ON),
-                         "pasid", service_json(h, HOP_PASID, HOP_PASID_ON));
+                         "pasid", service_json(h, HOP_PASID, HOP_PASID_ON), "sriov", sriov_json(h));
 }
 
 static json_t *findings_json(const struct judgement *j, finding_set accepted) {

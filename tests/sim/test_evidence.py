@@ -66,22 +66,40 @@ class EvidenceTest(SimTest):
         self.waits_with(host, "not-isolated", "path-unknown", PORT)
 
     def test_capabilities_that_loop(self):
-        host = self.host(start=False)
-        config = bytearray(host.tree.read_bytes(f"sys/bus/pci/devices/{PORT}/config"))
-        config[0xA1] = 0xA0  # the PCIe capability names itself as the next
-        config[0x102:0x104] = (0x1001).to_bytes(2, "little")  # and so does ACS, at 0x100
-        put(host.tree.root, f"sys/bus/pci/devices/{PORT}/config", bytes(config))
-        host.daemon.start()
-        for vf in host.vfs().values():
-            self.assertIn(vf["state"], ("ready", "bound"))
-        self.assertEqual(self.evidence(host)["path"][0]["address"], PORT)
-        self.assertTrue(host.daemon.alive())
+        """ACS may be behind the loop, and off: a port that hides it is not one that the kernel knows to isolate."""
+        for at, back in ((0xA1, b"\xa0"), (0x102, b"\x01\x10")):  # PCIe, or the first extended one, names itself as the next
+            with self.subTest(at=at):
+                host = self.host(start=False)
+                config = bytearray(host.tree.read_bytes(f"sys/bus/pci/devices/{PORT}/config"))
+                config[0x140:0x148] = config[0x100:0x108]
+                config[0x146] = 0
+                config[0x100:0x104] = b"\x01\x00\x01\x14"  # error reporting comes first
+                config[at:at + len(back)] = back
+                put(host.tree.root, f"sys/bus/pci/devices/{PORT}/config", bytes(config))
+                host.daemon.start()
+                self.waits_with(host, "not-isolated", "path-unknown", PORT)
 
     def test_config_space_that_ends_early(self):
-        host = self.host(start=False)
-        put(host.tree.root, f"sys/bus/pci/devices/{PORT}/config", b"")
-        host.daemon.start()
-        self.waits_with(host, "not-isolated", "path-unknown", PORT)
+        """Nothing; what an unprivileged reader gets; what a PCIe function has that the kernel cannot reach beyond."""
+        for size in (0, 64, 256):
+            with self.subTest(size=size):
+                host = self.host(start=False)
+                config = host.tree.read_bytes(f"sys/bus/pci/devices/{PORT}/config")
+                put(host.tree.root, f"sys/bus/pci/devices/{PORT}/config", config[:size])
+                host.daemon.start()
+                self.waits_with(host, "not-isolated", "path-unknown", PORT)
+                self.assertFalse(self.evidence(host)["path"][0]["readable"])
+
+    def test_address_services_and_sriov(self):
+        host = self.host([PF(ONE, services={"ats": False, "pri": True, "pasid": True}, vf_services={"ats": True})])
+        host.wait_all_ready(4)
+        e = self.evidence(host)
+        self.assertEqual([(h["ats"], h["pri"], h["pasid"]) for h in e["path"]],
+                         [(None, None, None), ("off", "on", "on"), ("on", None, None)])
+        self.assertEqual([h["sriov"] for h in e["path"]], [None, {"enabled": True, "num_vfs": 4, "ari": True}, None])
+        self.assertEqual([(f["finding"], f["at"]) for f in e["findings"]],
+                         [("ats", e["address"]), ("pri", ONE), ("pasid", ONE)])
+        self.assertEqual(e["verdict"], "isolated")
 
     def test_acs_override(self):
         host = self.host(start=False)

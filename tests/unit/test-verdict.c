@@ -107,7 +107,7 @@ static void port_quirk(struct subject *s) {
         s->pf.path[1].flags &= (uint16_t) ~HOP_ACS;
 }
 static void no_uf(struct subject *s) {
-        s->pf.path[1].acs_control &= (uint16_t) ~PCI_ACS_UF;
+        s->pf.path[1].acs_control &= (uint8_t) ~PCI_ACS_UF;
 }
 static void acs_zero(struct subject *s) {
         s->pf.path[1].acs_control = 0;
@@ -281,7 +281,7 @@ static void test_longest_path(void **state) {
         good(&s);
         for (unsigned i = 0; i < ARRAY_SIZE(s.pf.path); i++) {
                 s.pf.path[i] = hop(port_at, HOP_DOWNSTREAM, HOP_ACS | HOP_ATS_ON | HOP_PRI_ON | HOP_PASID_ON);
-                s.pf.path[i].acs_cap = 0xffff;
+                s.pf.path[i].acs_cap = 0xff;
                 s.pf.path[i].acs_control = PCI_ACS_DT;
         }
         s.pf.n_path = ARRAY_SIZE(s.pf.path);
