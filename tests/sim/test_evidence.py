@@ -137,6 +137,26 @@ class EvidenceTest(SimTest):
         host.vm(vm="web2", count=4)
         host.check_invariants()
 
+    def test_failed_look_at_one_says_nothing_of_the_others(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vfs = host.tree.pfs[ONE].vfs
+        leased = host.vm(vm="web1")
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        host.faults(f"op=evidence address={vfs[1]} error=EIO count=1", f"op=revoke address={vfs[1]} delay=500 count=1")
+        self.refused("not-isolated", host.vm().acquire)
+        host.call("Rescan")  # judges all of them, before the next look at that one
+        self.assertEqual(host.states()[vfs[1]], "reclaiming")
+        self.assertEqual(host.leases()[leased.lease["id"]]["unsafe"], [])
+        while True:
+            event = watch.receive()["parameters"]["event"]
+            self.assertIn(event["address"], (None, vfs[1]))  # nothing happens to the others
+            if (event["kind"], event["address"], event["new"]) == ("vf", vfs[1], "ready"):
+                break
+        self.assertNotIn("no longer isolated", host.daemon.log())
+
     def test_restart_collects_it_again(self):
         host = self.host()
         host.wait_all_ready(4)
