@@ -14,6 +14,9 @@
         X(NO_IOMMU, "no-iommu", UNSAFE, UNPROTECTED, NO_IOMMU, false,                                        \
           "no IOMMU translates the DMA of the function",                                                     \
           "enable VT-d or AMD-Vi in the firmware and the kernel (intel_iommu=on)")                           \
+        X(GROUP_UNKNOWN, "group-unknown", UNSAFE, UNKNOWN, NOT_ISOLATED, false,                              \
+          "the IOMMU group of the function cannot be read",                                                  \
+          "see the kernel log for the device; it is tried again")                                            \
         X(NOIOMMU_GROUP, "noiommu-group", UNSAFE, UNPROTECTED, NOIOMMU_GROUP, false,                         \
           "the group is a vfio-noiommu group, which isolates nothing",                                       \
           "load vfio without enable_unsafe_noiommu_mode")                                                    \

@@ -78,6 +78,9 @@ enum hop_kind {
 
 #define PATH_HOPS_MAX 16U
 
+#define GROUP_NONE    (-1)
+#define GROUP_UNKNOWN (-2) /* it could not be read, or not in full */
+
 struct path_hop {
         struct address address;
         uint8_t kind;
@@ -96,7 +99,7 @@ struct vf {
         unsigned index;               /* N of virtfnN */
         char driver[DRIVER_MAX];      /* "" if unbound */
         char override[DRIVER_MAX];    /* driver_override, "" if unset */
-        int group;                    /* IOMMU group, -1 if none */
+        int group;                    /* IOMMU group, or GROUP_… */
         unsigned group_devices;       /* members of that group, this VF included */
         char group_type[16];          /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
         bool noiommu;                 /* the group is a vfio-noiommu group */

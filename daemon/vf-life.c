@@ -89,7 +89,7 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 if (v->vf.state == VF_UNBOUND)
                         vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
                 vf_advance(v);
-        } else if (v->vf.group < 0)
+        } else if (v->vf.group == GROUP_NONE)
                 vf_blocked(v, REASON_NO_IOMMU, v->detail);
         else if (reply->error < 0 && reply->reason == REASON_HELD)
                 step_show_holders(v); /* it has another VFIO driver, and somebody uses it */
@@ -339,9 +339,7 @@ static void advance_unbound(struct managed_vf *v) {
                 vf_retry_later(v, REASON_HOST_DRIVER, v->vf.driver); /* as in on_bound() */
         else if (has_host_driver(v))
                 vf_blocked(v, REASON_HOST_DRIVER, v->vf.driver);
-        else if (v->vf.group < 0)
-                vf_blocked(v, REASON_NO_IOMMU, "");
-        else
+        else if (v->vf.group >= 0 || vf_judged(v, 0)) /* without one it says which */
                 step_bind(v);
 }
 

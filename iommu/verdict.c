@@ -23,7 +23,7 @@ static bool translates(const char *type) {
 
 static void judge_group(struct judgement *j, const struct vf *vf) {
         if (vf->group < 0) {
-                found(j, FINDING_NO_IOMMU, vf->address);
+                found(j, vf->group == GROUP_NONE ? FINDING_NO_IOMMU : FINDING_GROUP_UNKNOWN, vf->address);
                 return;
         }
         if (vf->noiommu)

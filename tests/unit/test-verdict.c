@@ -44,7 +44,10 @@ static void good(struct subject *s) {
 }
 
 static void no_group(struct subject *s) {
-        s->vf.group = -1;
+        s->vf.group = GROUP_NONE;
+}
+static void unknown_group(struct subject *s) {
+        s->vf.group = GROUP_UNKNOWN;
 }
 static void noiommu(struct subject *s) {
         s->vf.noiommu = true;
@@ -168,6 +171,7 @@ static const struct {
         const struct address *at;   /* what the obstacle, or else the other one, is about */
 } cases[] = {
         { "no group", no_group, VERDICT_UNPROTECTED, FINDING_NO_IOMMU, NOTHING, &vf_at },
+        { "unknown group", unknown_group, VERDICT_UNKNOWN, FINDING_GROUP_UNKNOWN, NOTHING, &vf_at },
         { "noiommu", noiommu, VERDICT_UNPROTECTED, FINDING_NOIOMMU_GROUP, NOTHING, &vf_at },
         { "shared", shared, VERDICT_SHARED, FINDING_SHARED_GROUP, NOTHING, &vf_at },
         { "empty group", empty_group, VERDICT_SHARED, FINDING_SHARED_GROUP, NOTHING, &vf_at },
