@@ -78,8 +78,8 @@ enum hop_kind {
 
 #define PATH_HOPS_MAX 16U
 
-#define GROUP_NONE    (-1)
-#define GROUP_UNKNOWN (-2) /* it could not be read, or not in full */
+#define GROUP_NONE       (-1)
+#define GROUP_UNREADABLE (-2) /* it could not be read, or not in full */
 
 struct path_hop {
         struct address address;
@@ -174,6 +174,7 @@ struct leased_vf {
         struct address pf;
         uint8_t pool;                    /* index into lease.pools */
         struct vf_attributes attributes; /* what it is told before it is handed over */
+        bool msi_isolated;               /* as its fence had shown */
 };
 
 struct lease {       /* strings are bounded copies */

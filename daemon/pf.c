@@ -158,8 +158,9 @@ static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned)
                 v = managed_vf_new(p->manager, scanned);
                 if (!v)
                         return NULL;
-                v->fence = fdstore_take(p->manager->fdstore, scanned->address);
+                v->fence = fdstore_take(p->manager->fdstore, scanned->address, &v->stored_msi);
                 v->fence_stored = v->fence >= 0;
+                v->vf.msi_isolated = v->stored_msi ? TRI_YES : TRI_UNKNOWN;
                 if (!p->fresh)
                         store_load_baseline(v);
         }
@@ -264,6 +265,7 @@ int pf_rescan(struct managed_pf *p) {
                 p->dirty = true;
                 return 0;
         }
+        evidence_read_host(p->manager);
         int r = p->pf.whole ? inventory_scan_function(p->manager->root_fd, p->pf.address, &scanned)
                             : inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
         if (r == -ENODEV) {

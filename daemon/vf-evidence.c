@@ -7,11 +7,29 @@
 #include "daemon/events.h"
 #include "daemon/lease.h"
 #include "daemon/pf.h"
+#include "daemon/reconcile.h"
 #include "daemon/vf.h"
 #include "daemon/worker-path.h"
 
 #include <errno.h>
 #include <string.h>
+
+void evidence_read_host(struct manager *m) {
+        bool unsafe = m->host.unsafe_interrupts, noiommu = m->host.noiommu_mode;
+        int r = host_read_switches(m->root_fd, &m->host);
+
+        if (m->host.unsafe_interrupts == unsafe && m->host.noiommu_mode == noiommu)
+                return;
+        log_notice("allow_unsafe_interrupts is %s, enable_unsafe_noiommu_mode is %s now%s%s",
+                   m->host.unsafe_interrupts ? "on" : "off", m->host.noiommu_mode ? "on" : "off",
+                   r < 0 ? ", or cannot be read: " : "", r < 0 ? errno_text(r) : "");
+        m->rescan_all = true;
+        reconcile_rescan_soon(m);
+}
+
+bool vf_wants_trial(const struct managed_vf *v) {
+        return v->vf.msi_isolated == TRI_UNKNOWN && !v->manager->host.unsafe_interrupts;
+}
 
 finding_set vf_accepted(const struct managed_vf *v) {
         const struct manager *m = v->manager;
@@ -60,6 +78,7 @@ static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
 
         if (vf_op_ended(v, reply, fds))
                 return;
+        evidence_read_host(v->manager);
         bool transient = worker_reply_is_transient(reply);
         if (!transient)
                 vf_take_evidence(v, reply);
@@ -124,9 +143,12 @@ static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
         struct path_question *q = userdata;
         struct pf *pf = inventory_find_pf(&q->manager->inventory, q->pf);
 
+        struct manager *m = q->manager;
+
         forget_question(q);
         if (!pf || worker_reply_is_transient(reply))
                 return;
+        evidence_read_host(m);
         worker_path_take_pf(reply, pf);
         for (size_t i = 0; i < pf->n_vfs; i++)
                 vf_watch_verdict(managed_vf(pf->vfs[i]));

@@ -200,9 +200,11 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
 
         if (vf_op_ended(v, reply, fds))
                 return;
+        evidence_read_host(v->manager);
         if (reply->error == 0 && fds[0] >= 0) {
                 vf_keep_fence(v, fds[0]);
-                v->vf.msi_isolated = v->manager->host.unsafe_interrupts ? TRI_UNKNOWN : TRI_YES;
+                v->vf.msi_isolated =
+                                v->fair_trial && !v->manager->host.unsafe_interrupts ? TRI_YES : TRI_UNKNOWN;
                 vf_take_evidence(v, reply);
                 v->n_holders = 0;
                 vf_blocked(v, v->vf.state == VF_QUARANTINED ? v->vf.reason : REASON_NONE, "");
@@ -262,8 +264,18 @@ static void step_fence(struct managed_vf *v) {
         }
         struct worker_op op = vf_op(v, WORKER_FENCE, on_fenced);
 
+        evidence_read_host(v->manager);
+        v->fair_trial = !v->manager->host.unsafe_interrupts;
         op.request.value[0] = v->manager->inventory.fence;
         vf_submit(v, &op);
+}
+
+/* Not at once: systemd, too, has to close its copy first. */
+static void step_fence_again(struct managed_vf *v) {
+        const struct finding f = { FINDING_MSI_UNKNOWN, v->vf.address };
+
+        vf_drop_fence(v);
+        vf_retry_later(v, finding_reason(f.code), FINDING_STR(&f));
 }
 
 static void on_revoked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -354,6 +366,8 @@ static void advance_bound(struct managed_vf *v) {
                 return;
         else if (v->fence < 0)
                 step_fence(v);
+        else if (vf_wants_trial(v))
+                step_fence_again(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
         else if (!v->evident)

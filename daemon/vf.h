@@ -12,7 +12,9 @@ struct managed_vf {
         struct vf vf; /* first: the inventory points here */
         struct manager *manager;
         int fence;         /* open while this daemon fences it, else -1 */
-        bool fence_stored; /* systemd's fd store has it too */
+        bool fence_stored; /* systemd's fd store has it too, */
+        bool stored_msi;   /* under this name */
+        bool fair_trial;   /* the fence under way was asked for with allow_unsafe_interrupts off */
         int request;       /* eventfd: the kernel wants the fence dropped; -1 if nobody listens */
         sd_event_source *request_event;
         bool busy;            /* an operation on it is under way */
@@ -132,6 +134,10 @@ void vf_judge(const struct managed_vf *v, struct judgement *ret);
 bool vf_is_leasable(const struct managed_vf *v, finding_set not_yet);
 /* True if nothing stands against a lease but findings of this set; if not, it is blocked with the reason. */
 bool vf_judged(struct managed_vf *v, finding_set not_yet);
+/* What the kernel's modules say may have changed since: before it counts. If so, all VFs are looked at. */
+void evidence_read_host(struct manager *m);
+/* True if another fence would show what this one did not: whether interrupts are isolated. */
+bool vf_wants_trial(const struct managed_vf *v);
 finding_set
 vf_unsafe(const struct managed_vf *v);       /* all that stands against its isolation, accepted or not */
 void vf_step_evidence(struct managed_vf *v); /* collects the path, then vf_advance() */

@@ -108,7 +108,7 @@ int group_read(int root_fd, struct vf *vf) {
         _cleanup_close_ int fd = root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/bus/pci/devices/%s",
                                             ADDRESS_STR(vf->address));
 
-        vf->group = GROUP_UNKNOWN;
+        vf->group = GROUP_UNREADABLE;
         vf->group_devices = 0;
         vf->group_type[0] = '\0';
         vf->noiommu = false;

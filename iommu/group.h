@@ -6,7 +6,7 @@
 
 /* Fills group, group_devices, group_type, noiommu, direct_region and cdev of vf. Having no group is a fact,
  * not an error: group is GROUP_NONE. -ENODEV if the VF is gone; another -errno if the machine failed; then
- * group is GROUP_UNKNOWN. */
+ * group is GROUP_UNREADABLE. */
 int group_read(int root_fd, struct vf *vf);
 
 /* Calls each for every PCI function of a group, in no order. 0 or -errno. */

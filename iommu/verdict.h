@@ -24,7 +24,7 @@ struct judgement {
  */
 #define FINDINGS_BEFORE_FENCE                                                                                \
         (FINDING_BIT(FINDING_PATH_UNKNOWN) | FINDING_BIT(FINDING_NO_MSI_ISOLATION) |                         \
-         FINDING_BIT(FINDING_NO_ACS) | FINDING_BIT(FINDING_ACS_OFF))
+         FINDING_BIT(FINDING_MSI_UNKNOWN) | FINDING_BIT(FINDING_NO_ACS) | FINDING_BIT(FINDING_ACS_OFF))
 
 void judge(const struct vf *vf, const struct iommu_host *host, struct judgement *ret);
 

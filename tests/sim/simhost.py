@@ -235,6 +235,12 @@ class Tree:
         os.write(self.kmsg, f"{facility * 8 + level},{self.kmsg_seq},{usec},-;{text}\n".encode() + dictionary.encode())
         self.kmsg_seq += 1
 
+    def unsafe_interrupts(self, text):
+        """As with a write to the modules' switch: "Y" or "N"."""
+        for module in ("vfio_iommu_type1", "iommufd"):
+            if os.path.exists(self.path("sys/module", module)):
+                put(self.root, f"sys/module/{module}/parameters/allow_unsafe_interrupts", text + "\n")
+
     def trait(self, name):
         put(self.root, f"sim/kernel/{name}", "")
 

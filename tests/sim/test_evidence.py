@@ -266,6 +266,129 @@ class AcceptTest(SimTest):
         return caught.exception.reason
 
 
+class TrialTest(SimTest):
+    """Only a fence that was taken with allow_unsafe_interrupts off shows that interrupts are isolated."""
+
+    def accepting(self, **more):
+        policy = default_policy()
+        policy["pools"]["net"]["accept"] = ["unsafe-interrupts"]
+        return self.host(policy=policy, unsafe_interrupts=True, **more)
+
+    def all_wait_with(self, host, reason, msi):
+        wait_for(lambda: {(vf["state"], vf["reason"]) for vf in host.vfs().values()} == {("bound", reason)},
+                 what=f"{reason}, not {host.vfs()}")
+        for address in host.vfs():
+            e = host.call_fresh("GetEvidence", address=address)["evidence"]
+            self.assertEqual((e["msi_isolated"], e["leasable"]), (msi, False))
+        self.refused("pool-empty", host.vm().acquire)
+
+    def each_way(self, action):
+        """The switch goes off while the daemon runs, and while it does not."""
+        for kernel in ("group", "cdev"):
+            for way in ("rescan", "restart"):
+                with self.subTest(kernel=kernel, way=way):
+                    action(kernel, way)
+
+    def switch_off(self, host, way):
+        if way == "restart":
+            host.daemon.stop()
+        host.tree.unsafe_interrupts("N")
+        if way == "restart":
+            host.daemon.start()
+        else:
+            host.call_fresh("Rescan")
+
+    def test_switch_goes_off_and_interrupts_are_not_isolated(self):
+        def action(kernel, way):
+            host = self.accepting(kernel=kernel, msi_isolation=False)
+            host.wait_all_ready(4)
+            self.switch_off(host, way)
+            self.all_wait_with(host, "no-msi-isolation", False)
+        self.each_way(action)
+
+    def test_switch_goes_off_and_interrupts_are_isolated(self):
+        def action(kernel, way):
+            host = self.accepting(kernel=kernel)
+            host.wait_all_ready(4)
+            e = host.call_fresh("GetEvidence", address=host.tree.pfs[ONE].vfs[0])["evidence"]
+            self.assertEqual((e["msi_isolated"], names(e)), (None, ["unsafe-interrupts"]))
+            self.assertEqual(len(host.operations("fence")), 4)
+            self.switch_off(host, way)
+            wait_for(lambda: {(vf["state"], vf["verdict"]) for vf in host.vfs().values()} == {("ready", "isolated")})
+            self.assertEqual([len(host.operations("fence", vf)) for vf in host.tree.pfs[ONE].vfs], [2] * 4)
+            host.check_invariants()
+            host.daemon.restart()
+            self.assertEqual(set(host.states().values()), {"ready"})
+            self.assertEqual(len(host.operations("fence")), 8)
+        self.each_way(action)
+
+    def test_restart_with_the_switch_on_disturbs_nothing(self):
+        host = self.accepting()
+        host.wait_all_ready(4)
+        before = host.operations()
+        host.daemon.restart()
+        self.assertEqual((set(host.states().values()), host.operations()), ({"ready"}, before))
+
+    def test_what_a_fence_has_shown_is_kept_over_a_restart(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        for restart in (host.daemon.restart, lambda: (host.daemon.kill9(), host.daemon.start())):
+            restart()
+            for address in host.vfs():
+                wait_for(lambda a=address: host.call_fresh("GetEvidence", address=a)["evidence"]["verdict"] == "isolated")
+        self.assertEqual(len(host.operations("fence")), 4)
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], [])
+        self.assertEqual(len(host.daemon.systemd.stored()), 3)
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_leased_without_a_trial(self):
+        for way in ("rescan", "restart"):
+            with self.subTest(way=way):
+                host = self.accepting()
+                vm = host.vm(vm="web1")
+                self.switch_off(host, way)
+                wait_for(lambda: host.leases()[vm.lease["id"]]["unsafe"] == ["msi-unknown"])
+                wait_for(lambda: "msi-unknown" in host.daemon.log())
+                self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+                vm.kill()
+                wait_for(lambda: {(vf["state"], vf["verdict"]) for vf in host.vfs().values()} == {("ready", "isolated")})
+
+    def test_switch_goes_on_while_a_fence_is_taken(self):
+        host = self.host(start=False, msi_isolation=False)
+        host.faults("op=fence delay=500")
+        host.daemon.start(wait=False)
+        wait_for(lambda: len(host.faults_hit()) == 4)
+        host.tree.unsafe_interrupts("Y")
+        self.all_wait_with(host, "unsafe-interrupts", None)
+        host.faults()
+        host.tree.unsafe_interrupts("N")
+        host.call_fresh("Rescan")
+        self.all_wait_with(host, "no-msi-isolation", False)
+
+    def test_switch_goes_off_before_the_answer(self):
+        host = self.accepting(start=False, msi_isolation=False)
+        host.faults("op=fence delay-after=1000 count=4")
+        host.daemon.start(wait=False)
+        wait_for(lambda: len(host.faults_hit()) == 4 and all(map(host.fenced, host.tree.pfs[ONE].vfs)))
+        host.tree.unsafe_interrupts("N")
+        wait_for(lambda: len(host.operations("fence")) >= 4)
+        self.all_wait_with(host, "no-msi-isolation", False)
+
+    def test_shared_group(self):
+        policy = default_policy()
+        policy["pools"]["net"]["accept"] = ["shared-group", "unsafe-interrupts"]
+        host = self.host([PF(ONE, vf_group=7)], policy=policy, unsafe_interrupts=True)
+        host.wait_all_ready(4)
+        host.tree.unsafe_interrupts("N")
+        host.call("Rescan")
+        wait_for(lambda: {(vf["state"], vf["verdict"]) for vf in host.vfs().values()} == {("ready", "shared")})
+        wait_for(lambda: len(host.operations("fence")) == 2)
+        vm = host.vm(vm="web1", count=4, hand_off="node")
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], ["shared-group"])
+
+
 class SharedGroupTest(SimTest):
     """VFs that share an IOMMU group, in a pool that accepts it: all together, to one VM."""
 

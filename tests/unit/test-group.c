@@ -70,7 +70,7 @@ static void test_no_group(void **state) {
         assert_string_equal(vf.group_type, "");
         faketree_remove(t, "sys/bus/pci/devices/0000:01:10.2");
         assert_int_equal(group_read(t->fd, &vf), -ENODEV);
-        assert_int_equal(vf.group, GROUP_UNKNOWN);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
 }
 
 /* What cannot be read, or not in full, is not "no group": that would be known to be unprotected. */
@@ -89,21 +89,21 @@ static void test_unreadable_group(void **state) {
                 assert_int_equal(vf.group, 12);
                 faketree_link(t, links[i], path);
                 assert_true(group_read(t->fd, &vf) < 0);
-                assert_int_equal(vf.group, GROUP_UNKNOWN);
+                assert_int_equal(vf.group, GROUP_UNREADABLE);
                 faketree_link(t, "../../../../kernel/iommu_groups/12", path);
         }
         faketree_remove(t, path);
         faketree_write(t, path, "no link");
         assert_int_equal(group_read(t->fd, &vf), -EINVAL);
-        assert_int_equal(vf.group, GROUP_UNKNOWN);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
         faketree_link(t, "../../../../kernel/iommu_groups/12", path);
         faketree_mkdir(t, "sys/kernel/iommu_groups/12/name"); /* is it of vfio-noiommu? */
         assert_int_equal(group_read(t->fd, &vf), -EISDIR);
-        assert_int_equal(vf.group, GROUP_UNKNOWN);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
         faketree_remove(t, "sys/kernel/iommu_groups/12/name");
         faketree_remove(t, "sys/kernel/iommu_groups/12/devices"); /* how many share it? */
         assert_true(group_read(t->fd, &vf) < 0);
-        assert_int_equal(vf.group, GROUP_UNKNOWN);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
 }
 
 static void test_host(void **state) {
@@ -153,6 +153,8 @@ static void test_host_switches(void **state) {
         struct iommu_host h;
 
         faketree_write(t, "proc/cmdline", "ro quiet\n");
+        assert_int_equal(host_read(t->fd, &h), 0);
+        assert_string_equal(h.type1_interrupts, ""); /* no such module */
         for (unsigned i = 0; i < ARRAY_SIZE(unsafe); i++) {
                 faketree_write(t, unsafe[i], "Y\n");
                 assert_int_equal(host_read(t->fd, &h), 0);
@@ -161,9 +163,17 @@ static void test_host_switches(void **state) {
                 assert_int_equal(host_read(t->fd, &h), 0);
                 assert_false(h.unsafe_interrupts);
         }
+        assert_string_equal(h.type1_interrupts, "N");
         faketree_write(t, unsafe[0], "something longer\n"); /* unreadable errs to the safe side */
         assert_int_equal(host_read(t->fd, &h), -EFBIG);
         assert_true(h.unsafe_interrupts);
+        assert_string_equal(h.type1_interrupts, "unreadable");
+        faketree_write(t, unsafe[0], "Y\n");
+        h = (struct iommu_host){ .container = true };
+        assert_int_equal(host_read_switches(t->fd, &h), 0);
+        assert_true(h.unsafe_interrupts && h.container); /* the rest stays */
+        assert_string_equal(h.type1_interrupts, "Y");
+        assert_string_equal(h.iommufd_interrupts, "N");
         faketree_write(t, unsafe[0], "N\n");
         faketree_write(t, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
         assert_int_equal(host_read(t->fd, &h), 0);

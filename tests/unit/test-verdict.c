@@ -47,7 +47,7 @@ static void no_group(struct subject *s) {
         s->vf.group = GROUP_NONE;
 }
 static void unknown_group(struct subject *s) {
-        s->vf.group = GROUP_UNKNOWN;
+        s->vf.group = GROUP_UNREADABLE;
 }
 static void noiommu(struct subject *s) {
         s->vf.noiommu = true;
@@ -90,6 +90,10 @@ static void no_msi(struct subject *s) {
 }
 static void untried_msi(struct subject *s) {
         s->vf.msi_isolated = TRI_UNKNOWN;
+}
+static void untriable_msi(struct subject *s) {
+        unsafe(s);
+        untried_msi(s);
 }
 static void no_reset(struct subject *s) {
         s->vf.resettable = false;
@@ -186,7 +190,8 @@ static const struct {
         { "override", override, VERDICT_UNKNOWN, FINDING_ACS_OVERRIDE, NOTHING, &vf_at },
         { "noiommu mode", noiommu_mode, VERDICT_ISOLATED, NOTHING, FINDING_NOIOMMU_MODE, &vf_at },
         { "no MSI", no_msi, VERDICT_UNPROTECTED, FINDING_NO_MSI_ISOLATION, NOTHING, &vf_at },
-        { "untried MSI", untried_msi, VERDICT_ISOLATED, NOTHING, NOTHING, NULL },
+        { "untried MSI", untried_msi, VERDICT_UNKNOWN, FINDING_MSI_UNKNOWN, NOTHING, &vf_at },
+        { "untriable MSI", untriable_msi, VERDICT_UNPROTECTED, FINDING_UNSAFE_INTERRUPTS, NOTHING, &vf_at },
         { "no reset", no_reset, VERDICT_UNPROTECTED, FINDING_NO_RESET, NOTHING, &vf_at },
         { "no path", no_path, VERDICT_UNKNOWN, FINDING_PATH_UNKNOWN, NOTHING, &vf_at },
         { "VF mute", vf_mute, VERDICT_UNKNOWN, FINDING_PATH_UNKNOWN, NOTHING, &vf_at },
@@ -276,6 +281,13 @@ static void test_accepted(void **state) {
         assert_null(judgement_obstacle(&j, set));
         assert_int_equal(judgement_excused(&j, set), set & ~FINDING_BIT(FINDING_ACS_OFF));
         assert_int_equal(j.verdict, VERDICT_SHARED); /* accepted is not isolated */
+        s.vf.msi_isolated =
+                        TRI_UNKNOWN; /* which is what the switch makes of it, and so is accepted with it */
+        judge(&s.vf, &s.host, &j);
+        assert_null(judgement_obstacle(&j, set));
+        s.host.unsafe_interrupts = false;
+        judge(&s.vf, &s.host, &j);
+        assert_int_equal(judgement_obstacle(&j, set)->code, FINDING_MSI_UNKNOWN);
 }
 
 static void test_longest_path(void **state) {
