@@ -151,7 +151,14 @@ static void vf_observe(struct managed_vf *v) {
         vf_advance(v);
 }
 
-static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned) {
+/* What sysfs shows of a VF's isolation. */
+static bool same_evidence(const struct vf *a, const struct vf *b) {
+        return a->group == b->group && a->group_devices == b->group_devices && a->noiommu == b->noiommu &&
+               a->direct_region == b->direct_region && a->resettable == b->resettable &&
+               strcmp(a->group_type, b->group_type) == 0;
+}
+
+static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned, bool pf_changed) {
         struct managed_vf *v = manager_find_vf(p->manager, scanned->address);
 
         if (!v) {
@@ -166,9 +173,12 @@ static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned)
         }
         if (v->vf.state == VF_ABSENT)
                 v->fresh = p->fresh;
+        const struct vf before = v->vf;
         take_vf_facts(&v->vf, scanned);
         v->vf.pf = &p->pf;
         group_read(p->manager->root_fd, &v->vf); /* a VF that vanishes now is noticed by the next scan */
+        if (pf_changed || !same_evidence(&before, &v->vf))
+                vf_evidence_changed(v);
         return v;
 }
 
@@ -202,7 +212,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         for (size_t i = 0; i < n_old; i++)
                 managed_vf(old[i])->dirty = true;
         for (size_t i = 0; i < scanned->n_vfs; i++) {
-                struct managed_vf *v = vf_for(p, scanned->vfs[i]);
+                struct managed_vf *v = vf_for(p, scanned->vfs[i], changed);
 
                 if (!v)
                         continue;

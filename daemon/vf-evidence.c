@@ -64,8 +64,26 @@ bool vf_judged(struct managed_vf *v, finding_set not_yet) {
         if (!f)
                 return true;
         v->evident = false; /* the next attempt collects it again */
-        vf_blocked(v, finding_reason(f->code), FINDING_STR(f));
+        if (FINDINGS_TO_LOOK_AGAIN & FINDING_BIT(f->code))
+                vf_retry_later(v, finding_reason(f->code), FINDING_STR(f));
+        else
+                vf_blocked(v, finding_reason(f->code), FINDING_STR(f));
         return false;
+}
+
+bool reason_is_evidence(enum reason r) {
+        return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
+               r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
+               r == REASON_NO_RESET || r == REASON_NOT_ISOLATED;
+}
+
+void vf_evidence_changed(struct managed_vf *v) {
+        if (!reason_is_evidence(v->vf.reason) ||
+            (v->vf.state != VF_UNBOUND && v->vf.state != VF_BOUND && v->vf.state != VF_RECLAIMING))
+                return;
+        v->vf.reason = REASON_NONE;
+        v->retry = false;
+        v->evident = false;
 }
 
 void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply) {
@@ -116,8 +134,10 @@ void vf_watch_verdict(struct managed_vf *v) {
                                            .lease = l->id,
                                            .message_id = MESSAGE_ID_ISOLATION };
         if (f)
-                log_with(LOG_ERR, &fields, "leased to %s/%s and no longer isolated: %s (%s)", l->tenant,
-                         l->vm, finding_sentence(now), FINDING_STR(f));
+                log_with(LOG_ERR, &fields, "leased to %s/%s and %s: %s (%s)", l->tenant, l->vm,
+                         finding_verdict(now) == VERDICT_UNKNOWN ? "its isolation cannot be shown any more"
+                                                                 : "no longer isolated",
+                         finding_sentence(now), FINDING_STR(f));
         else
                 log_with(LOG_NOTICE, &fields, "leased to %s/%s and isolated again", l->tenant, l->vm);
         events_isolation(v->manager, v, f ? finding_name(now) : "isolated");

@@ -50,14 +50,6 @@ void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum
         vf_enter(v, VF_EVENT_FAILED, reason);
 }
 
-/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where
- * it is and is tried again when something changes. A quarantine would outlive the change. */
-static bool is_evidence(enum reason r) {
-        return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
-               r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
-               r == REASON_NO_RESET || r == REASON_NOT_ISOLATED;
-}
-
 static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
 
@@ -214,7 +206,7 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                          "quarantined and not fenced: %s: %s", reply->detail, errno_text(reply->error));
         else if (reason == REASON_HELD)
                 step_show_holders(v);
-        else if (is_evidence(reason)) {
+        else if (reason_is_evidence(reason)) {
                 if (reason == REASON_NO_MSI_ISOLATION)
                         v->vf.msi_isolated = TRI_NO;
                 vf_blocked(v, reason, v->detail);

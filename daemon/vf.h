@@ -139,8 +139,12 @@ void evidence_read_host(struct manager *m);
 /* True if another fence would show what this one did not: whether interrupts are isolated. */
 bool vf_wants_trial(const struct managed_vf *v);
 finding_set
-vf_unsafe(const struct managed_vf *v);       /* all that stands against its isolation, accepted or not */
-void vf_step_evidence(struct managed_vf *v); /* collects the path, then vf_advance() */
+vf_unsafe(const struct managed_vf *v); /* all that stands against its isolation, accepted or not */
+/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where
+ * it is and is tried again when something changes. A quarantine would outlive the change. */
+bool reason_is_evidence(enum reason r);
+void vf_evidence_changed(struct managed_vf *v); /* such a reason may be over */
+void vf_step_evidence(struct managed_vf *v);    /* collects the path, then vf_advance() */
 void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply);
 void vf_watch_verdict(struct managed_vf *v); /* while it is leased: logs and tells when it gets worse */
 

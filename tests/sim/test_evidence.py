@@ -101,6 +101,59 @@ class EvidenceTest(SimTest):
                          [("ats", e["address"]), ("pri", ONE), ("pasid", ONE)])
         self.assertEqual(e["verdict"], "isolated")
 
+    def test_what_could_not_be_read_is_looked_at_again(self):
+        """By itself: nobody sends an event when a register can be read again."""
+        host = self.host(start=False)
+        path = f"sys/bus/pci/devices/{PORT}/config"
+        config = host.tree.read_bytes(path)
+        put(host.tree.root, path, b"\xff" * 4096)
+        host.daemon.start()
+        self.waits_with(host, "not-isolated", "path-unknown", PORT)
+        put(host.tree.root, path, config)
+        host.wait_all_ready(4)
+        self.assertEqual(self.evidence(host)["verdict"], "isolated")
+        self.assertEqual([len(host.operations("fence", vf)) for vf in host.vfs()], [1] * 4)
+        host.check_invariants()
+
+    def test_group_that_cannot_be_read(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        idle = host.tree.pfs[ONE].vfs[1]
+        links = {host.tree.path("sys/bus/pci/devices", a, "iommu_group"): host.tree.group(a) for a in (idle, vm.vfs[0])}
+        for link in links:
+            os.unlink(link)
+            put("/", link, "")  # neither a link nor absent
+        host.call("Rescan")
+        self.assertEqual((host.vf(idle)["state"], host.vf(idle)["reason"]), ("bound", "not-isolated"))
+        e = self.evidence(host, idle)
+        self.assertEqual((e["verdict"], names(e), e["group"]), ("unknown", ["group-unknown"], -2))
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], ["group-unknown"])
+        self.assertIn("its isolation cannot be shown any more", host.daemon.log())
+        self.assertNotIn("no longer isolated", host.daemon.log())
+        for link, group in links.items():
+            os.unlink(link)
+            os.symlink(f"../../../../kernel/iommu_groups/{group}", link)
+        host.wait_state(idle, "ready")
+        self.assertEqual(len(host.operations("fence", idle)), 1)
+        host.call("Rescan")
+        self.assertEqual(host.leases()[vm.lease["id"]]["unsafe"], [])
+
+    def test_repair_is_noticed_with_the_next_event_of_the_pf(self):
+        """Without a look at all the hardware, as 'vfctl rescan' is."""
+        host = self.host()
+        host.wait_all_ready(4)
+        other = host.vm(vm="web1")
+        waiting = host.tree.pfs[ONE].vfs[1]
+        method = host.tree.path("sys/bus/pci/devices", waiting, "reset_method")
+        os.unlink(method)  # the others have a link to the same file
+        host.call("Rescan")
+        self.assertEqual((host.vf(waiting)["state"], host.vf(waiting)["reason"]), ("bound", "no-reset"))
+        put("/", method, "flr\n")
+        host.faults(f"op=scrub address={other.vfs[0]} error=ENODEV count=1")  # somebody unbinds it, or so it seems
+        other.kill()
+        host.wait_all_ready(4)
+
     def test_acs_override(self):
         host = self.host(start=False)
         put(host.tree.root, "proc/cmdline", "ro quiet pcie_acs_override=downstream\n")
@@ -123,6 +176,8 @@ class EvidenceTest(SimTest):
         os.unlink(host.tree.path(f"sys/kernel/iommu_groups/{group}/reserved_regions"))
         host.call("Rescan")
         self.assertEqual(names(self.evidence(host)), ["regions-unknown"])
+        put(host.tree.root, f"sys/kernel/iommu_groups/{group}/reserved_regions", "")
+        host.wait_all_ready(4)  # it is looked at again
 
     def test_checked_by_root_before_every_lease(self):
         """ACS goes off without any event: only configuration space shows it, and only a worker can read that."""
