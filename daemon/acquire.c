@@ -398,6 +398,9 @@ static bool still_isolated(const struct allocation *a, char *detail, size_t size
                         snprintf(detail, size, "%s: %s", FINDING_STR(f), finding_sentence(f->code));
                         return false;
                 }
+                bool looked = i > 0 && a->vfs[i - 1].vf->group == v->vf.group;
+                if (!looked && !vf_goes_with_all(v, a, detail, size))
+                        return false;
         }
         return true;
 }

@@ -3,6 +3,7 @@
  * The judgement itself is pure: iommu/verdict.h. */
 
 #include "common/message-id.h"
+#include "common/root.h"
 #include "common/text.h"
 #include "daemon/events.h"
 #include "daemon/lease.h"
@@ -10,6 +11,7 @@
 #include "daemon/reconcile.h"
 #include "daemon/vf.h"
 #include "daemon/worker-path.h"
+#include "iommu/group.h"
 
 #include <errno.h>
 #include <string.h>
@@ -75,6 +77,50 @@ bool reason_is_evidence(enum reason r) {
         return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
                r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
                r == REASON_NO_RESET || r == REASON_NOT_ISOLATED;
+}
+
+/* Whoever gets a group's node may open every device of it that has a VFIO driver. */
+struct group_look {
+        const struct allocation *choice;
+        int root_fd;
+        struct address stranger;
+        bool found;
+};
+
+/* VFIO drives no bridge (drivers/vfio/pci/vfio_pci_core.c:vfio_pci_core_register_device). */
+static bool is_bridge(int root_fd, struct address a) {
+        uint64_t class;
+
+        return root_read_hex(root_fd, &class, "sys/bus/pci/devices/%s/class", ADDRESS_STR(a)) >= 0 &&
+               class >> 8 == 0x0604;
+}
+
+static void look_at_member(struct address a, void *userdata) {
+        struct group_look *l = userdata;
+
+        for (size_t i = 0; i < l->choice->n_vfs; i++)
+                if (address_equal(l->choice->vfs[i].vf->address, a))
+                        return;
+        if (l->found || is_bridge(l->root_fd, a))
+                return;
+        l->found = true;
+        l->stranger = a;
+}
+
+bool vf_goes_with_all(const struct managed_vf *v, const struct allocation *choice, char *detail,
+                      size_t size) {
+        struct group_look l = { .choice = choice, .root_fd = v->manager->root_fd };
+
+        if (v->vf.group_devices == 1)
+                return true;
+        int r = group_members(l.root_fd, v->vf.group, look_at_member, &l);
+        if (r < 0)
+                snprintf(detail, size, "the IOMMU group of %s: %s", ADDRESS_STR(v->vf.address),
+                         errno_text(r));
+        else if (l.found)
+                snprintf(detail, size, "%s is in the IOMMU group of %s, too, and no VF of this lease",
+                         ADDRESS_STR(l.stranger), ADDRESS_STR(v->vf.address));
+        return r >= 0 && !l.found;
 }
 
 void vf_evidence_changed(struct managed_vf *v) {

@@ -144,7 +144,9 @@ vf_unsafe(const struct managed_vf *v); /* all that stands against its isolation,
  * it is and is tried again when something changes. A quarantine would outlive the change. */
 bool reason_is_evidence(enum reason r);
 void vf_evidence_changed(struct managed_vf *v); /* such a reason may be over */
-void vf_step_evidence(struct managed_vf *v);    /* collects the path, then vf_advance() */
+/* True if all functions of its group but bridges are in the allocation: only then may a shared group go. */
+bool vf_goes_with_all(const struct managed_vf *v, const struct allocation *choice, char *detail, size_t size);
+void vf_step_evidence(struct managed_vf *v); /* collects the path, then vf_advance() */
 void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply);
 void vf_watch_verdict(struct managed_vf *v); /* while it is leased: logs and tells when it gets worse */
 

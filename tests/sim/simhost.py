@@ -284,6 +284,7 @@ class Tree:
         real = os.path.dirname(self._real_dir(pf))
         address = os.path.basename(real)
         put(self.root, f"sys/{real}/config", root_port(**acs))
+        put(self.root, f"sys/{real}/class", "0x060400\n")
         if not os.path.lexists(self.path(SYS, address)):
             link(self.root, f"../../../{real}", f"{SYS}/{address}")
         return address

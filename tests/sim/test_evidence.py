@@ -5,7 +5,7 @@ import os
 
 import harness
 from harness import PF, SimTest, default_policy, wait_for
-from simhost import put
+from simhost import function, put
 
 ONE = "0000:01:00.0"
 PORT = "0000:00:02.0"
@@ -502,6 +502,30 @@ class SharedGroupTest(SimTest):
         self.refused("pool-empty", lambda: host.vm().acquire(count=3, hand_off="node"))
         host.call("Clear", address=address)
         host.wait_all_ready(4)
+        host.vm(vm="web1", count=4, hand_off="node")
+
+    def join(self, host, group, address):
+        os.symlink(f"../../../../bus/pci/devices/{address}", host.tree.path(f"sys/kernel/iommu_groups/{group}/devices/{address}"))
+
+    def test_bridge_in_the_group_does_not_matter(self):
+        host = self.shared()
+        host.wait_all_ready(4)
+        self.join(host, 7, PORT)
+        host.call("Rescan")
+        host.wait_all_ready(4)
+        host.vm(vm="web1", count=4, hand_off="node")
+
+    def test_stranger_in_the_group(self):
+        """Somebody else's function with a VFIO driver: the kernel says nothing against it, and the node opens that, too."""
+        other = "0000:05:00.0"
+        host = self.shared(pfs=[PF(ONE, vf_group=7), function(other, driver="vfio-pci")])
+        host.wait_all_ready(4)
+        self.join(host, 7, PORT)
+        self.join(host, 7, other)
+        error = self.refused("not-isolated", lambda: host.vm().acquire(count=4, hand_off="node"))
+        self.assertIn(f"{other} is in the IOMMU group", error.parameters["message"])
+        self.assertEqual(host.leases(), {})
+        os.unlink(host.tree.path(f"sys/kernel/iommu_groups/7/devices/{other}"))
         host.vm(vm="web1", count=4, hand_off="node")
 
     def test_others_alone_are_taken_first(self):
