@@ -38,7 +38,27 @@ class EvidenceTest(SimTest):
         self.assertEqual(set(e["path"][0]["acs_enabled"]), {"source-validation", "request-redirect", "completion-redirect",
                                                             "upstream-forwarding"})
         self.assertEqual(e["group_members"], [e["address"]])
-        self.assertEqual((e["direct_region"], e["msi_isolated"]), (False, True))
+        self.assertEqual((e["direct_region"], e["msi_isolated"], e["resettable"]), (False, True, True))
+        self.assertEqual((e["reserved_regions"], e["reset_methods"]),
+                         (["0x00000000fee00000 0x00000000feefffff msi"], ["flr"]))
+        self.assertEqual((e["unsafe_interrupts"], e["type1_unsafe_interrupts"], e["iommufd_unsafe_interrupts"]), (False, "N", "N"))
+
+    def test_raw_evidence(self):
+        """As the kernel prints it, and what is not there as that."""
+        host = self.host(kernel="group", unsafe_interrupts=True)
+        address = host.tree.pfs[ONE].vfs[0]
+        regions = ["0x00000000000e0000 0x00000000000fffff direct", "0x00000000fee00000 0x00000000feefffff msi"]
+        put(host.tree.root, f"sys/kernel/iommu_groups/{host.tree.group(address)}/reserved_regions", "".join(f"{r}\n" for r in regions))
+        put(host.tree.root, f"sys/bus/pci/devices/{address}/reset_method", "device_specific flr bus\n")
+        e = self.evidence(host, address)
+        self.assertEqual((e["reserved_regions"], e["reset_methods"]), (regions, ["device_specific", "flr", "bus"]))
+        self.assertEqual((e["unsafe_interrupts"], e["type1_unsafe_interrupts"], e["iommufd_unsafe_interrupts"]), (True, "Y", None))
+        put(host.tree.root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y" * 99)
+        os.unlink(host.tree.path(f"sys/bus/pci/devices/{address}/reset_method"))
+        os.unlink(host.tree.path(f"sys/kernel/iommu_groups/{host.tree.group(address)}/reserved_regions"))
+        host.call("Rescan")
+        e = self.evidence(host, address)
+        self.assertEqual((e["reserved_regions"], e["reset_methods"], e["type1_unsafe_interrupts"]), (None, None, "unreadable"))
 
     def test_acs_switched_off(self):
         host = self.host(start=False)
