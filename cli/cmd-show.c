@@ -9,8 +9,7 @@
 #include "cli/statistics.h"
 #include "cli/table.h"
 #include "cli/times.h"
-#include "common/address.h"
-#include "common/reason.h"
+#include "common/model.h"
 
 #include <string.h>
 
@@ -111,7 +110,8 @@ static int print_vf(json_t *all, json_t *v) {
                            f.group_type[0] ? " " : "", f.group_type,
                            f.isolated ? "isolated" : "isolation not shown");
         else
-                printf("  IOMMU:     no group, isolation not shown\n");
+                printf("  IOMMU:     %s, isolation not shown\n",
+                       f.group == GROUP_NONE ? "no group" : "the group cannot be read");
         if (f.numa_node >= 0)
                 printf("  NUMA node: %lld\n", (long long) f.numa_node);
         json_t *controller = find_part(all, "controllers", f.pf);

@@ -54,6 +54,18 @@ static void print_service(const char *name, const char *state) {
                 print_text("  %s %s", name, state);
 }
 
+static int print_sriov(json_t *v) {
+        struct sriov_record s = { 0 };
+
+        if (record_sriov(v, &s) < 0)
+                return EXIT_FAILED;
+        if (s.enabled)
+                printf("  SR-IOV %lld VFs%s", (long long) s.num_vfs, s.ari ? " ARI" : "");
+        else
+                printf("  SR-IOV off");
+        return 0;
+}
+
 static int print_hop(json_t *v, size_t depth) {
         struct hop_record h = { 0 };
         int r;
@@ -67,6 +79,8 @@ static int print_hop(json_t *v, size_t depth) {
         print_service("ATS", h.ats);
         print_service("PRI", h.pri);
         print_service("PASID", h.pasid);
+        if (h.sriov && (r = print_sriov(h.sriov)) != 0)
+                return r;
         putchar('\n');
         return 0;
 }

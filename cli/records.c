@@ -99,7 +99,11 @@ int record_hop(json_t *v, struct hop_record *ret) {
         READ("Hop", TEXT(address), TEXT(kind), BOOL(readable),
              { "acs_capable", JSON_KIND_ARRAY, false, &ret->acs_capable },
              { "acs_enabled", JSON_KIND_ARRAY, false, &ret->acs_enabled }, OPTIONAL_TEXT(ats),
-             OPTIONAL_TEXT(pri), OPTIONAL_TEXT(pasid));
+             OPTIONAL_TEXT(pri), OPTIONAL_TEXT(pasid), { "sriov", JSON_KIND_OBJECT, false, &ret->sriov });
+}
+
+int record_sriov(json_t *v, struct sriov_record *ret) {
+        READ("SriovState", BOOL(enabled), INT(num_vfs), BOOL(ari));
 }
 
 int record_evidence(json_t *v, struct evidence_record *ret) {

@@ -53,6 +53,11 @@ struct hop_record {
         const char *address, *kind, *ats, *pri, *pasid;
         bool readable;
         json_t *acs_capable, *acs_enabled; /* NULL without ACS */
+        json_t *sriov;                     /* NULL without SR-IOV, or of an older daemon */
+};
+struct sriov_record {
+        bool enabled, ari;
+        int64_t num_vfs;
 };
 struct evidence_record {
         const char *verdict;
@@ -155,6 +160,7 @@ int record_pf(json_t *v, struct pf_record *ret);
 int record_vf(json_t *v, struct vf_record *ret);
 int record_finding(json_t *v, struct finding_record *ret);
 int record_hop(json_t *v, struct hop_record *ret);
+int record_sriov(json_t *v, struct sriov_record *ret);
 int record_evidence(json_t *v, struct evidence_record *ret);
 int record_holder(json_t *v, struct holder_record *ret);
 int record_lease(json_t *v, struct lease_record *ret);

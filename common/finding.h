@@ -14,6 +14,9 @@
         X(NO_IOMMU, "no-iommu", UNSAFE, UNPROTECTED, NO_IOMMU, false,                                        \
           "no IOMMU translates the DMA of the function",                                                     \
           "enable VT-d or AMD-Vi in the firmware and the kernel (intel_iommu=on)")                           \
+        X(GROUP_UNKNOWN, "group-unknown", UNSAFE, UNKNOWN, NOT_ISOLATED, false,                              \
+          "the IOMMU group of the function cannot be read",                                                  \
+          "see the kernel log for the device; it is tried again")                                            \
         X(NOIOMMU_GROUP, "noiommu-group", UNSAFE, UNPROTECTED, NOIOMMU_GROUP, false,                         \
           "the group is a vfio-noiommu group, which isolates nothing",                                       \
           "load vfio without enable_unsafe_noiommu_mode")                                                    \
@@ -42,6 +45,9 @@
         X(NO_MSI_ISOLATION, "no-msi-isolation", UNSAFE, UNPROTECTED, NO_MSI_ISOLATION, false,                \
           "interrupts of the function are not isolated (no interrupt remapping)",                            \
           "enable interrupt remapping in the firmware and the kernel")                                       \
+        X(MSI_UNKNOWN, "msi-unknown", UNSAFE, UNKNOWN, NOT_ISOLATED, false,                                  \
+          "no fence taken with allow_unsafe_interrupts off has shown that interrupts are isolated",          \
+          "an idle VF is fenced again to see it, a leased one when its lease is over")                       \
         X(DIRECT_REGION, "direct-region", UNSAFE, UNPROTECTED, NOT_ISOLATED, false,                          \
           "the platform wants memory of the host mapped for the function (a reserved region \"direct\")",    \
           "see reserved_regions of its IOMMU group; the firmware asks for it (RMRR)")                        \

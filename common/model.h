@@ -64,22 +64,30 @@ enum hop_kind {
         _HOP_KIND_MAX
 };
 
-#define HOP_READABLE 0x0001U
-#define HOP_ACS      0x0002U /* has the capability */
-#define HOP_ATS      0x0004U
-#define HOP_ATS_ON   0x0008U
-#define HOP_PRI      0x0010U
-#define HOP_PRI_ON   0x0020U
-#define HOP_PASID    0x0040U
-#define HOP_PASID_ON 0x0080U
+#define HOP_READABLE  0x0001U
+#define HOP_ACS       0x0002U /* has the capability */
+#define HOP_ATS       0x0004U
+#define HOP_ATS_ON    0x0008U
+#define HOP_PRI       0x0010U
+#define HOP_PRI_ON    0x0020U
+#define HOP_PASID     0x0040U
+#define HOP_PASID_ON  0x0080U
+#define HOP_SRIOV     0x0100U
+#define HOP_SRIOV_ON  0x0200U /* VF Enable */
+#define HOP_SRIOV_ARI 0x0400U /* ARI Capable Hierarchy */
 
 #define PATH_HOPS_MAX 16U
 
+#define GROUP_NONE       (-1)
+#define GROUP_UNREADABLE (-2) /* it could not be read, or not in full */
+
 struct path_hop {
         struct address address;
-        uint8_t kind, unused;
-        uint16_t flags;                /* HOP_… */
-        uint16_t acs_cap, acs_control; /* PCI_ACS_… of <linux/pci_regs.h> */
+        uint8_t kind;
+        uint8_t acs_cap, acs_control; /* PCI_ACS_… of <linux/pci_regs.h>; above them is no evidence */
+        uint8_t unused;
+        uint16_t flags;   /* HOP_… */
+        uint16_t num_vfs; /* as its SR-IOV capability says */
 };
 
 struct pf;
@@ -91,7 +99,7 @@ struct vf {
         unsigned index;               /* N of virtfnN */
         char driver[DRIVER_MAX];      /* "" if unbound */
         char override[DRIVER_MAX];    /* driver_override, "" if unset */
-        int group;                    /* IOMMU group, -1 if none */
+        int group;                    /* IOMMU group, or GROUP_… */
         unsigned group_devices;       /* members of that group, this VF included */
         char group_type[16];          /* default domain: "DMA", "DMA-FQ", "identity", …; "" if unreadable */
         bool noiommu;                 /* the group is a vfio-noiommu group */
@@ -166,6 +174,7 @@ struct leased_vf {
         struct address pf;
         uint8_t pool;                    /* index into lease.pools */
         struct vf_attributes attributes; /* what it is told before it is handed over */
+        bool msi_isolated;               /* as its fence had shown */
 };
 
 struct lease {       /* strings are bounded copies */

@@ -293,6 +293,7 @@ static void on_evidence(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
         else if (worker_reply_is_transient(reply))
                 acquisition_fail(a, REASON_NO_WORKER, reply->error, reply->detail);
         else {
+                evidence_read_host(v->manager);
                 vf_take_evidence(v, reply);
                 vf_judge(v, &j);
                 const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
@@ -379,13 +380,16 @@ static bool memlock_suffices(const struct owner *o, const struct request *r, con
 
 /* The facts may have changed since the VF was fenced. */
 static bool still_isolated(const struct allocation *a, char *detail, size_t size) {
+        if (a->n_vfs > 0)
+                evidence_read_host(managed_vf(a->vfs[0].vf)->manager);
         for (size_t i = 0; i < a->n_vfs; i++) {
                 struct managed_vf *v = managed_vf(a->vfs[i].vf);
                 struct judgement j;
+                int r = vf_refresh(v);
 
-                if (vf_refresh(v) < 0) {
+                if (r < 0) {
                         snprintf(detail, size, "%s: %s", ADDRESS_STR(v->vf.address),
-                                 reason_sentence(REASON_GONE));
+                                 r == -ENODEV ? reason_sentence(REASON_GONE) : errno_text(r));
                         return false;
                 }
                 vf_judge(v, &j);
@@ -394,6 +398,9 @@ static bool still_isolated(const struct allocation *a, char *detail, size_t size
                         snprintf(detail, size, "%s: %s", FINDING_STR(f), finding_sentence(f->code));
                         return false;
                 }
+                bool looked = i > 0 && a->vfs[i - 1].vf->group == v->vf.group;
+                if (!looked && !vf_goes_with_all(v, a, detail, size))
+                        return false;
         }
         return true;
 }

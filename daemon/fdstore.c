@@ -12,11 +12,13 @@
 #include <systemd/sd-daemon.h>
 
 #define PREFIX       "fence-"
+#define MSI          "-msi"
 #define KMSG         "kmsg"
 #define BARRIER_USEC (5ULL * 1000000ULL) /* a systemd that is busier than this: go on, the worker retries */
 
 struct stored {
         struct address address;
+        bool msi;
         int fd;
 };
 
@@ -39,22 +41,26 @@ struct barrier {
 };
 
 /* A name may not hold ':' (sd_notify(3)), so the address is written with '_'. */
-static void fd_name(struct address a, char *buf, size_t size) {
-        snprintf(buf, size, PREFIX "%s", ADDRESS_STR(a));
+static void fd_name(struct address a, bool msi, char *buf, size_t size) {
+        snprintf(buf, size, PREFIX "%s%s", ADDRESS_STR(a), msi ? MSI : "");
         for (char *p = buf; *p; p++)
                 if (*p == ':')
                         *p = '_';
 }
 
-static int parse_fd_name(const char *name, struct address *ret) {
-        char buf[ADDRESS_STR_MAX];
+static int parse_fd_name(const char *name, struct stored *ret) {
+        char buf[ADDRESS_STR_MAX + sizeof(MSI)];
 
         if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 || !text_copy(buf, sizeof(buf), name + strlen(PREFIX)))
                 return -EINVAL;
         for (char *p = buf; *p; p++)
                 if (*p == '_')
                         *p = ':';
-        return address_parse(buf, ret);
+        char *msi = strstr(buf, MSI);
+        ret->msi = msi && strcmp(msi, MSI) == 0;
+        if (ret->msi)
+                *msi = '\0';
+        return address_parse(buf, &ret->address);
 }
 
 static int compare_stored(const void *a, const void *b) {
@@ -76,16 +82,15 @@ int fdstore_new(sd_event *event, struct fdstore **ret) {
         if (n > 0)
                 f->found = calloc((size_t) n, sizeof(*f->found));
         for (int i = 0; i < n; i++) {
-                int fd = SD_LISTEN_FDS_START + i;
-                struct address a;
+                struct stored s = { .fd = SD_LISTEN_FDS_START + i };
 
                 if (strcmp(names[i], KMSG) == 0 && f->kmsg < 0)
-                        f->kmsg = fd;
-                else if (!f->found || parse_fd_name(names[i], &a) < 0) {
+                        f->kmsg = s.fd;
+                else if (!f->found || parse_fd_name(names[i], &s) < 0) {
                         log_warning("closing the unknown stored descriptor %s", names[i]);
-                        close(fd);
+                        close(s.fd);
                 } else
-                        f->found[f->n_found++] = (struct stored){ a, fd };
+                        f->found[f->n_found++] = s;
                 free(names[i]);
         }
         free(names);
@@ -95,19 +100,20 @@ int fdstore_new(sd_event *event, struct fdstore **ret) {
         return 0;
 }
 
-int fdstore_take(struct fdstore *f, struct address a) {
+int fdstore_take(struct fdstore *f, struct address a, bool *ret_msi) {
         struct stored key = { .address = a };
         struct stored *hit =
                         f->n_found ? bsearch(&key, f->found, f->n_found, sizeof(*f->found), compare_stored)
                                    : NULL;
 
+        *ret_msi = hit && hit->msi;
         return hit ? TAKE_FD(hit->fd) : -1;
 }
 
 void fdstore_drop_rest(struct fdstore *f) {
         for (size_t i = 0; i < f->n_found; i++)
                 if (f->found[i].fd >= 0) {
-                        fdstore_remove(f, f->found[i].address);
+                        fdstore_remove(f, f->found[i].address, f->found[i].msi);
                         close_fd(&f->found[i].fd);
                 }
         free(f->found);
@@ -128,12 +134,12 @@ int fdstore_put_kmsg(struct fdstore *f, int fd) {
         return r < 0 ? r : 0;
 }
 
-int fdstore_put(struct fdstore *f, struct address a, int fd) {
+int fdstore_put(struct fdstore *f, struct address a, bool msi, int fd) {
         char name[64], message[128];
 
         if (!f->active)
                 return 0;
-        fd_name(a, name, sizeof(name));
+        fd_name(a, msi, name, sizeof(name));
         /* FDPOLL=0: the VFIO group and device files cannot be polled, and shall stay whatever they would say
          */
         snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
@@ -144,12 +150,12 @@ int fdstore_put(struct fdstore *f, struct address a, int fd) {
         return r < 0 ? r : 0;
 }
 
-int fdstore_remove(struct fdstore *f, struct address a) {
+int fdstore_remove(struct fdstore *f, struct address a, bool msi) {
         char name[64];
 
         if (!f->active)
                 return 0;
-        fd_name(a, name, sizeof(name));
+        fd_name(a, msi, name, sizeof(name));
         int r = sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
         return r < 0 ? r : 0;
 }

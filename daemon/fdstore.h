@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* Fences in systemd's file descriptor store (sd_notify(3), FDSTORE=1): what a restarted daemon finds again.
- * Without a notify socket everything here succeeds and stores nothing. */
+ * The name says whether taking the fence has shown that interrupts are isolated. Without a notify socket
+ * everything here succeeds and stores nothing. */
 
 #include "common/address.h"
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 struct fdstore;
@@ -15,7 +17,7 @@ struct fdstore *fdstore_free(struct fdstore *f);
 
 /* The fence that the last run left for this VF, now the caller's; -1 if there is none. It stays in the store.
  */
-int fdstore_take(struct fdstore *f, struct address a);
+int fdstore_take(struct fdstore *f, struct address a, bool *ret_msi);
 /* Closes what nobody took: fences of VFs that do not exist any more. */
 void fdstore_drop_rest(struct fdstore *f);
 
@@ -23,8 +25,8 @@ void fdstore_drop_rest(struct fdstore *f);
 int fdstore_take_kmsg(struct fdstore *f);
 int fdstore_put_kmsg(struct fdstore *f, int fd);
 
-int fdstore_put(struct fdstore *f, struct address a, int fd);
-int fdstore_remove(struct fdstore *f, struct address a);
+int fdstore_put(struct fdstore *f, struct address a, bool msi, int fd);
+int fdstore_remove(struct fdstore *f, struct address a, bool msi); /* msi: as it was put */
 
 /* done(userdata) is called from the loop once systemd has carried out all that was sent before: its copies of
  * removed descriptors are closed then. It must be, before the VF is handed over: the copy keeps the group

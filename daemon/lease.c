@@ -179,7 +179,8 @@ void lease_set_vfs(struct lease *l, const struct request *r, const struct alloca
                 l->vfs[l->n_vfs++] = (struct leased_vf){ .address = c->vf->address,
                                                          .pf = c->vf->pf->address,
                                                          .pool = pool_index(l, r->wants[c->want].pool),
-                                                         .attributes = c->attributes };
+                                                         .attributes = c->attributes,
+                                                         .msi_isolated = c->vf->msi_isolated == TRI_YES };
         }
 }
 
@@ -227,6 +228,9 @@ void lease_adopt_vf(struct manager *m, struct lease *l, struct managed_vf *v) {
                 return;
         }
         vf_drop_fence(v); /* its owner has it; a fence in the store is a leftover */
+        for (size_t i = 0; i < l->n_vfs; i++)
+                if (address_equal(l->vfs[i].address, v->vf.address))
+                        v->vf.msi_isolated = l->vfs[i].msi_isolated ? TRI_YES : TRI_UNKNOWN;
         vf_enter(v, VF_EVENT_HANDED, REASON_NONE);
 }
 

@@ -151,23 +151,34 @@ static void vf_observe(struct managed_vf *v) {
         vf_advance(v);
 }
 
-static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned) {
+/* What sysfs shows of a VF's isolation. */
+static bool same_evidence(const struct vf *a, const struct vf *b) {
+        return a->group == b->group && a->group_devices == b->group_devices && a->noiommu == b->noiommu &&
+               a->direct_region == b->direct_region && a->resettable == b->resettable &&
+               strcmp(a->group_type, b->group_type) == 0;
+}
+
+static struct managed_vf *vf_for(struct managed_pf *p, const struct vf *scanned, bool pf_changed) {
         struct managed_vf *v = manager_find_vf(p->manager, scanned->address);
 
         if (!v) {
                 v = managed_vf_new(p->manager, scanned);
                 if (!v)
                         return NULL;
-                v->fence = fdstore_take(p->manager->fdstore, scanned->address);
+                v->fence = fdstore_take(p->manager->fdstore, scanned->address, &v->stored_msi);
                 v->fence_stored = v->fence >= 0;
+                v->vf.msi_isolated = v->stored_msi ? TRI_YES : TRI_UNKNOWN;
                 if (!p->fresh)
                         store_load_baseline(v);
         }
         if (v->vf.state == VF_ABSENT)
                 v->fresh = p->fresh;
+        const struct vf before = v->vf;
         take_vf_facts(&v->vf, scanned);
         v->vf.pf = &p->pf;
         group_read(p->manager->root_fd, &v->vf); /* a VF that vanishes now is noticed by the next scan */
+        if (pf_changed || !same_evidence(&before, &v->vf))
+                vf_evidence_changed(v);
         return v;
 }
 
@@ -201,7 +212,7 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
         for (size_t i = 0; i < n_old; i++)
                 managed_vf(old[i])->dirty = true;
         for (size_t i = 0; i < scanned->n_vfs; i++) {
-                struct managed_vf *v = vf_for(p, scanned->vfs[i]);
+                struct managed_vf *v = vf_for(p, scanned->vfs[i], changed);
 
                 if (!v)
                         continue;
@@ -265,6 +276,7 @@ int pf_rescan(struct managed_pf *p) {
                 p->dirty = true;
                 return 0;
         }
+        evidence_read_host(p->manager);
         int r = p->pf.whole ? inventory_scan_function(p->manager->root_fd, p->pf.address, &scanned)
                             : inventory_scan_pf(p->manager->root_fd, p->pf.address, &scanned);
         if (r == -ENODEV) {

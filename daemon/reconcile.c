@@ -112,6 +112,15 @@ static bool retry_is_due(unsigned *retries) {
         return (*retries)++ < 20 || *retries % 8 == 0;
 }
 
+/* Looking again at what the hardware does not show takes a worker's time for each VF: after 1, 2, 4 … turns,
+ * then about once a minute. */
+static bool vf_retry_is_due(struct managed_vf *v) {
+        if (v->vf.reason != REASON_NOT_ISOLATED)
+                return retry_is_due(&v->retries);
+        unsigned n = v->retries++;
+        return (n & (n - 1)) == 0 || n % 256 == 0;
+}
+
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         struct manager *m = userdata;
         bool more = false;
@@ -133,8 +142,10 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
 
                         if (!v->retry || v->busy)
                                 continue;
-                        if (retry_is_due(&v->retries))
+                        if (vf_retry_is_due(v)) {
+                                vf_refresh(v); /* the last scan may be old */
                                 vf_unblock(v);
+                        }
                         more = more || v->retry;
                 }
         }

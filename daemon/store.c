@@ -38,10 +38,11 @@ static json_t *holding_to_json(const struct lease *l) {
         for (size_t i = 0; i < l->n_pools; i++)
                 json_array_append_new(pools, json_string(l->pools[i]));
         for (size_t i = 0; i < l->n_vfs; i++)
-                json_array_append_new(vfs, json_pack("{s:s,s:s,s:i,s:o}", "address",
+                json_array_append_new(vfs, json_pack("{s:s,s:s,s:i,s:o,s:b}", "address",
                                                      ADDRESS_STR(l->vfs[i].address), "pf",
                                                      ADDRESS_STR(l->vfs[i].pf), "pool", (int) l->vfs[i].pool,
-                                                     "attributes", attributes_json(&l->vfs[i].attributes)));
+                                                     "attributes", attributes_json(&l->vfs[i].attributes),
+                                                     "msi_isolated", l->vfs[i].msi_isolated));
         return json_pack("{s:i,s:s,s:s,s:s,s:b,s:I,s:o,s:o}", "version", 2, "tenant", l->tenant, "vm", l->vm,
                          "group", l->group, "apart", l->apart, "created", (json_int_t) l->created_usec,
                          "pools", pools, "vfs", vfs);
@@ -105,6 +106,7 @@ static bool parse_vf(const json_t *j, const struct lease *l, struct leased_vf *v
                 { "pf", JSON_KIND_STRING, true, &pf },
                 { "pool", JSON_KIND_INT, true, &pool },
                 { "attributes", JSON_KIND_OBJECT, true, &attributes },
+                { "msi_isolated", JSON_KIND_BOOL, false, &v->msi_isolated },
         };
 
         if (!json_is_object(j) || json_dispatch((json_t *) j, fields, ARRAY_SIZE(fields), &bad) < 0)

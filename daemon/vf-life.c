@@ -50,14 +50,6 @@ void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum
         vf_enter(v, VF_EVENT_FAILED, reason);
 }
 
-/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where
- * it is and is tried again when something changes. A quarantine would outlive the change. */
-static bool is_evidence(enum reason r) {
-        return r == REASON_NO_IOMMU || r == REASON_SHARED_GROUP || r == REASON_IDENTITY_DOMAIN ||
-               r == REASON_NOIOMMU_GROUP || r == REASON_NO_MSI_ISOLATION || r == REASON_UNSAFE_INTERRUPTS ||
-               r == REASON_NO_RESET || r == REASON_NOT_ISOLATED;
-}
-
 static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
 
@@ -89,7 +81,7 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 if (v->vf.state == VF_UNBOUND)
                         vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
                 vf_advance(v);
-        } else if (v->vf.group < 0)
+        } else if (v->vf.group == GROUP_NONE)
                 vf_blocked(v, REASON_NO_IOMMU, v->detail);
         else if (reply->error < 0 && reply->reason == REASON_HELD)
                 step_show_holders(v); /* it has another VFIO driver, and somebody uses it */
@@ -200,9 +192,11 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
 
         if (vf_op_ended(v, reply, fds))
                 return;
+        evidence_read_host(v->manager);
         if (reply->error == 0 && fds[0] >= 0) {
                 vf_keep_fence(v, fds[0]);
-                v->vf.msi_isolated = v->manager->host.unsafe_interrupts ? TRI_UNKNOWN : TRI_YES;
+                v->vf.msi_isolated =
+                                v->fair_trial && !v->manager->host.unsafe_interrupts ? TRI_YES : TRI_UNKNOWN;
                 vf_take_evidence(v, reply);
                 v->n_holders = 0;
                 vf_blocked(v, v->vf.state == VF_QUARANTINED ? v->vf.reason : REASON_NONE, "");
@@ -212,7 +206,7 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                          "quarantined and not fenced: %s: %s", reply->detail, errno_text(reply->error));
         else if (reason == REASON_HELD)
                 step_show_holders(v);
-        else if (is_evidence(reason)) {
+        else if (reason_is_evidence(reason)) {
                 if (reason == REASON_NO_MSI_ISOLATION)
                         v->vf.msi_isolated = TRI_NO;
                 vf_blocked(v, reason, v->detail);
@@ -262,8 +256,18 @@ static void step_fence(struct managed_vf *v) {
         }
         struct worker_op op = vf_op(v, WORKER_FENCE, on_fenced);
 
+        evidence_read_host(v->manager);
+        v->fair_trial = !v->manager->host.unsafe_interrupts;
         op.request.value[0] = v->manager->inventory.fence;
         vf_submit(v, &op);
+}
+
+/* Not at once: systemd, too, has to close its copy first. */
+static void step_fence_again(struct managed_vf *v) {
+        const struct finding f = { FINDING_MSI_UNKNOWN, v->vf.address };
+
+        vf_drop_fence(v);
+        vf_retry_later(v, finding_reason(f.code), FINDING_STR(&f));
 }
 
 static void on_revoked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -339,9 +343,7 @@ static void advance_unbound(struct managed_vf *v) {
                 vf_retry_later(v, REASON_HOST_DRIVER, v->vf.driver); /* as in on_bound() */
         else if (has_host_driver(v))
                 vf_blocked(v, REASON_HOST_DRIVER, v->vf.driver);
-        else if (v->vf.group < 0)
-                vf_blocked(v, REASON_NO_IOMMU, "");
-        else
+        else if (v->vf.group >= 0 || vf_judged(v, 0)) /* without one it says which */
                 step_bind(v);
 }
 
@@ -356,6 +358,8 @@ static void advance_bound(struct managed_vf *v) {
                 return;
         else if (v->fence < 0)
                 step_fence(v);
+        else if (vf_wants_trial(v))
+                step_fence_again(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
         else if (!v->evident)

@@ -95,13 +95,15 @@ void vf_keep_fence(struct managed_vf *v, int fd_taken) {
 }
 
 void vf_store_fence(struct managed_vf *v) {
-        if (v->fence >= 0 && !v->fence_stored)
-                v->fence_stored = fdstore_put(v->manager->fdstore, v->vf.address, v->fence) >= 0;
+        if (v->fence < 0 || v->fence_stored)
+                return;
+        v->stored_msi = v->vf.msi_isolated == TRI_YES;
+        v->fence_stored = fdstore_put(v->manager->fdstore, v->vf.address, v->stored_msi, v->fence) >= 0;
 }
 
 void vf_drop_fence(struct managed_vf *v) {
         if (v->fence_stored)
-                fdstore_remove(v->manager->fdstore, v->vf.address);
+                fdstore_remove(v->manager->fdstore, v->vf.address, v->stored_msi);
         v->fence_stored = false;
         vf_stop_listening(v);
         if (v->fence >= 0)

@@ -12,7 +12,9 @@ struct managed_vf {
         struct vf vf; /* first: the inventory points here */
         struct manager *manager;
         int fence;         /* open while this daemon fences it, else -1 */
-        bool fence_stored; /* systemd's fd store has it too */
+        bool fence_stored; /* systemd's fd store has it too, */
+        bool stored_msi;   /* under this name */
+        bool fair_trial;   /* the fence under way was asked for with allow_unsafe_interrupts off */
         int request;       /* eventfd: the kernel wants the fence dropped; -1 if nobody listens */
         sd_event_source *request_event;
         bool busy;            /* an operation on it is under way */
@@ -133,8 +135,18 @@ void vf_judge(const struct managed_vf *v, struct judgement *ret);
 bool vf_is_leasable(const struct managed_vf *v, finding_set not_yet);
 /* True if nothing stands against a lease but findings of this set; if not, it is blocked with the reason. */
 bool vf_judged(struct managed_vf *v, finding_set not_yet);
+/* What the kernel's modules say may have changed since: before it counts. If so, all VFs are looked at. */
+void evidence_read_host(struct manager *m);
+/* True if another fence would show what this one did not: whether interrupts are isolated. */
+bool vf_wants_trial(const struct managed_vf *v);
 finding_set
-vf_unsafe(const struct managed_vf *v);       /* all that stands against its isolation, accepted or not */
+vf_unsafe(const struct managed_vf *v); /* all that stands against its isolation, accepted or not */
+/* A reason that says something about the host or the platform, not about this VF's past: the VF waits where
+ * it is and is tried again when something changes. A quarantine would outlive the change. */
+bool reason_is_evidence(enum reason r);
+void vf_evidence_changed(struct managed_vf *v); /* such a reason may be over */
+/* True if all functions of its group but bridges are in the allocation: only then may a shared group go. */
+bool vf_goes_with_all(const struct managed_vf *v, const struct allocation *choice, char *detail, size_t size);
 void vf_step_evidence(struct managed_vf *v); /* collects the path, then vf_advance() */
 void vf_take_evidence(struct managed_vf *v, const struct worker_reply *reply);
 void vf_watch_verdict(struct managed_vf *v); /* while it is leased: logs and tells when it gets worse */

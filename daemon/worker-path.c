@@ -44,17 +44,19 @@ static void take_path(struct pf *pf, const struct path_hop *hops, size_t n) {
         pf->n_path = n;
 }
 
+/* A failed look at one VF says nothing of the way that it shares with others. */
 void worker_path_take_vf(const struct worker_reply *reply, struct vf *vf) {
         struct path_hop hops[PATH_HOPS_MAX];
         size_t n = hops_of(reply, vf->address, hops);
+        bool whole = vf->pf->whole; /* itself is where its path begins */
 
+        if (!whole && (n < 2 || !address_equal(hops[1].address, vf->pf->address)))
+                n = 0;
         vf->hop = n > 0 ? hops[0] : (struct path_hop){ .address = vf->address };
-        if (n > 0 && vf->pf->whole) /* itself is where its path begins */
+        if (whole)
                 take_path(vf->pf, hops, MIN(n, ARRAY_SIZE(vf->pf->path)));
-        else if (n > 1 && address_equal(hops[1].address, vf->pf->address))
+        else if (n > 0)
                 take_path(vf->pf, hops + 1, n - 1);
-        else
-                vf->pf->n_path = 0;
 }
 
 void worker_path_take_pf(const struct worker_reply *reply, struct pf *pf) {

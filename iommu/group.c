@@ -10,6 +10,13 @@
 #include <fcntl.h>
 #include <string.h>
 
+/* The next entry of a directory; NULL at its end, or with errno set: a list that breaks off must not look
+ * like a short one. */
+static struct dirent *next_entry(DIR *d) {
+        errno = 0;
+        return readdir(d);
+}
+
 static int count_devices(int group_fd, unsigned *ret) {
         _cleanup_closedir_ DIR *d = root_opendir(group_fd, "devices");
         struct dirent *e;
@@ -17,10 +24,10 @@ static int count_devices(int group_fd, unsigned *ret) {
         *ret = 0;
         if (!d)
                 return -errno;
-        while ((e = readdir(d)))
+        while ((e = next_entry(d)))
                 if (e->d_name[0] != '.')
                         ++*ret;
-        return 0;
+        return -errno;
 }
 
 /* vfio-dev/vfioX is there on kernels without device nodes too; only with them it has a number
@@ -53,13 +60,29 @@ static enum tristate read_regions(int group_fd) {
         return TRI_NO;
 }
 
+/* No link: it has no group, unless it is the device that is not there any more. */
+static int read_no_group(int root_fd, struct vf *vf) {
+        if (!root_exists(root_fd, "sys/bus/pci/devices/%s", ADDRESS_STR(vf->address)))
+                return -ENODEV;
+        vf->group = GROUP_NONE;
+        return 0;
+}
+
+static int read_noiommu(int group_fd, bool *ret) {
+        char name[32];
+        int r = root_read(group_fd, name, sizeof(name), "name"); /* only groups that have one */
+
+        *ret = r >= 0 && strcmp(name, "vfio-noiommu") == 0;
+        return r == -ENOENT || r == -EFBIG ? 0 : r;
+}
+
 static int read_group(int root_fd, int device_fd, struct vf *vf) {
-        char name[32], kind[32];
+        char name[32];
         uint64_t number;
 
         int r = root_link_name(device_fd, name, sizeof(name), "iommu_group");
         if (r == -ENOENT)
-                return 0;
+                return read_no_group(root_fd, vf);
         if (r >= 0)
                 r = parse_u64(name, 10, &number);
         if (r >= 0 && number > INT32_MAX)
@@ -71,11 +94,11 @@ static int read_group(int root_fd, int device_fd, struct vf *vf) {
         if (group_fd < 0)
                 return group_fd;
         r = count_devices(group_fd, &vf->group_devices);
+        if (r >= 0)
+                r = read_noiommu(group_fd, &vf->noiommu);
         if (r < 0)
                 return r;
         root_read(group_fd, vf->group_type, sizeof(vf->group_type), "type"); /* "" if unreadable */
-        vf->noiommu = root_read(group_fd, kind, sizeof(kind), "name") >= 0 &&
-                      strcmp(kind, "vfio-noiommu") == 0;
         vf->direct_region = read_regions(group_fd);
         vf->group = (int) number;
         return 0;
@@ -85,7 +108,7 @@ int group_read(int root_fd, struct vf *vf) {
         _cleanup_close_ int fd = root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/bus/pci/devices/%s",
                                             ADDRESS_STR(vf->address));
 
-        vf->group = -1;
+        vf->group = GROUP_UNREADABLE;
         vf->group_devices = 0;
         vf->group_type[0] = '\0';
         vf->noiommu = false;
@@ -105,8 +128,8 @@ int group_members(int root_fd, int group, void (*each)(struct address a, void *u
 
         if (!d)
                 return -errno;
-        while ((e = readdir(d)))
+        while ((e = next_entry(d)))
                 if (address_parse(e->d_name, &a) >= 0)
                         each(a, userdata);
-        return 0;
+        return -errno;
 }

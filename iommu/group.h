@@ -4,9 +4,9 @@
 
 #include "common/model.h"
 
-/* Fills group, group_devices, group_type, noiommu and cdev of vf. Having no group is a fact, not an error:
- * group is -1. -ENODEV if the VF is gone; another -errno if the machine failed; the fields then say "no
- * group". */
+/* Fills group, group_devices, group_type, noiommu, direct_region and cdev of vf. Having no group is a fact,
+ * not an error: group is GROUP_NONE. -ENODEV if the VF is gone; another -errno if the machine failed; then
+ * group is GROUP_UNREADABLE. */
 int group_read(int root_fd, struct vf *vf);
 
 /* Calls each for every PCI function of a group, in no order. 0 or -errno. */

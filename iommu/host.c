@@ -32,16 +32,31 @@ static int has_char_driver(int root_fd, const char *name, bool *ret) {
 }
 
 /* "Y"; absent: the module is not loaded or has no such parameter, so off. */
-static int read_switch(int root_fd, const char *module, const char *parameter, bool *ret) {
-        char text[8];
-        int r = root_read(root_fd, text, sizeof(text), "sys/module/%s/parameters/%s", module, parameter);
+static int read_switch(int root_fd, const char *module, const char *parameter, char text[SWITCH_MAX],
+                       bool *on) {
+        int r = root_read(root_fd, text, SWITCH_MAX, "sys/module/%s/parameters/%s", module, parameter);
 
         if (r == -ENOENT) {
-                *ret = false;
+                *on = false;
                 return 0;
         }
-        *ret = r < 0 || strcmp(text, "N") != 0;
+        if (r < 0)
+                strcpy(text, "unreadable");
+        *on = strcmp(text, "N") != 0;
         return r;
+}
+
+int host_read_switches(int root_fd, struct iommu_host *h) {
+        char noiommu[SWITCH_MAX];
+        bool type1, iommufd;
+        int r[3];
+
+        r[0] = read_switch(root_fd, "vfio_iommu_type1", "allow_unsafe_interrupts", h->type1_interrupts,
+                           &type1);
+        r[1] = read_switch(root_fd, "iommufd", "allow_unsafe_interrupts", h->iommufd_interrupts, &iommufd);
+        r[2] = read_switch(root_fd, "vfio", "enable_unsafe_noiommu_mode", noiommu, &h->noiommu_mode);
+        h->unsafe_interrupts = type1 || iommufd;
+        return r[0] < 0 ? r[0] : r[1] < 0 ? r[1] : r[2];
 }
 
 /* Patched kernels take "pcie_acs_override=downstream,multifunction" and then report groups that are not
@@ -63,18 +78,15 @@ int host_read(int root_fd, struct iommu_host *ret) {
                 .container = root_exists(root_fd, "dev/vfio/vfio"),
                 .iommufd = root_exists(root_fd, "dev/iommu"),
         };
-        bool groups, nodes, type1, fd;
-        int r[6];
+        bool groups, nodes;
+        int r[4];
 
         r[0] = has_char_driver(root_fd, "vfio", &groups);
         r[1] = has_char_driver(root_fd, "vfio-dev", &nodes);
-        r[2] = read_switch(root_fd, "vfio_iommu_type1", "allow_unsafe_interrupts", &type1);
-        r[3] = read_switch(root_fd, "iommufd", "allow_unsafe_interrupts", &fd);
-        r[4] = read_switch(root_fd, "vfio", "enable_unsafe_noiommu_mode", &h.noiommu_mode);
-        r[5] = read_command_line(root_fd, &h.acs_override);
+        r[2] = host_read_switches(root_fd, &h);
+        r[3] = read_command_line(root_fd, &h.acs_override);
         h.group_nodes = groups || h.container; /* containers cannot be without groups: drivers/vfio/Kconfig */
         h.cdev = nodes || root_exists(root_fd, "dev/vfio/devices");
-        h.unsafe_interrupts = type1 || fd;
         *ret = h;
         for (unsigned i = 0; i < ARRAY_SIZE(r); i++)
                 if (r[i] < 0)

@@ -23,7 +23,7 @@ static bool translates(const char *type) {
 
 static void judge_group(struct judgement *j, const struct vf *vf) {
         if (vf->group < 0) {
-                found(j, FINDING_NO_IOMMU, vf->address);
+                found(j, vf->group == GROUP_NONE ? FINDING_NO_IOMMU : FINDING_GROUP_UNKNOWN, vf->address);
                 return;
         }
         if (vf->noiommu)
@@ -91,6 +91,8 @@ static void judge_host(struct judgement *j, const struct vf *vf, const struct io
                 found(j, FINDING_UNSAFE_INTERRUPTS, vf->address);
         if (vf->msi_isolated == TRI_NO)
                 found(j, FINDING_NO_MSI_ISOLATION, vf->address);
+        else if (vf->msi_isolated == TRI_UNKNOWN && !host->unsafe_interrupts) /* no fence could tell now */
+                found(j, FINDING_MSI_UNKNOWN, vf->address);
         if (host->noiommu_mode)
                 found(j, FINDING_NOIOMMU_MODE, vf->address);
 }

@@ -24,7 +24,13 @@ struct judgement {
  */
 #define FINDINGS_BEFORE_FENCE                                                                                \
         (FINDING_BIT(FINDING_PATH_UNKNOWN) | FINDING_BIT(FINDING_NO_MSI_ISOLATION) |                         \
-         FINDING_BIT(FINDING_NO_ACS) | FINDING_BIT(FINDING_ACS_OFF))
+         FINDING_BIT(FINDING_MSI_UNKNOWN) | FINDING_BIT(FINDING_NO_ACS) | FINDING_BIT(FINDING_ACS_OFF))
+
+/* What another look may show. Not what only a boot changes, such as the command line. */
+#define FINDINGS_TO_LOOK_AGAIN                                                                               \
+        (FINDING_BIT(FINDING_GROUP_UNKNOWN) | FINDING_BIT(FINDING_UNKNOWN_DOMAIN) |                          \
+         FINDING_BIT(FINDING_MSI_UNKNOWN) | FINDING_BIT(FINDING_REGIONS_UNKNOWN) |                           \
+         FINDING_BIT(FINDING_PATH_UNKNOWN))
 
 void judge(const struct vf *vf, const struct iommu_host *host, struct judgement *ret);
 

@@ -136,7 +136,7 @@ static int add_vf(int root_fd, struct pf *pf, const struct virtfn *v) {
         vf->address = v->address;
         vf->pf = pf;
         vf->index = v->index;
-        vf->group = -1;
+        vf->group = GROUP_UNREADABLE;
         vf->cdev = -1;
         pf->vfs[pf->n_vfs++] = vf;
         return read_vf_facts(fd, vf);
@@ -332,7 +332,7 @@ static int add_itself(int fd, struct pf *pf) {
                 free(vf);
                 return -ENOMEM;
         }
-        *vf = (struct vf){ .address = pf->address, .pf = pf, .group = -1, .cdev = -1 };
+        *vf = (struct vf){ .address = pf->address, .pf = pf, .group = GROUP_UNREADABLE, .cdev = -1 };
         pf->vfs[pf->n_vfs++] = vf;
         return read_vf_facts(fd, vf);
 }

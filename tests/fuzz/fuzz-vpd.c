@@ -2,6 +2,7 @@
 /* Vital Product Data and capability lists: a card's bytes. */
 
 #include "sriov/capability.h"
+#include "sriov/hop.h"
 #include "sriov/vpd.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -36,8 +37,37 @@ static void check_capabilities(const uint8_t *data, size_t size) {
         REQUIRE(strlen(dsn) == 0 || strlen(dsn) == 23);
 }
 
+struct bytes {
+        const uint8_t *data;
+        size_t size, reads;
+};
+
+static int read_bytes(void *userdata, size_t at, void *buf, size_t n) {
+        struct bytes *b = userdata;
+
+        b->reads++;
+        if (at + n > b->size)
+                return -1;
+        memcpy(buf, b->data + at, n);
+        return 0;
+}
+
+/* What is not readable says nothing; what loops ends. */
+static void check_hop(const uint8_t *data, size_t size) {
+        struct path_hop h = { 0 };
+        struct bytes b = { data, size, 0 };
+
+        hop_read(read_bytes, &b, &h);
+        REQUIRE(b.reads < 1000);
+        REQUIRE(h.flags == 0 || h.flags & HOP_READABLE);
+        REQUIRE((h.kind == HOP_UNKNOWN) == (h.flags == 0) && h.kind < _HOP_KIND_MAX);
+        REQUIRE(h.flags & HOP_ACS || (h.acs_cap == 0 && h.acs_control == 0));
+        REQUIRE(h.flags & HOP_SRIOV || h.num_vfs == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_vpd(data, size);
         check_capabilities(data, size);
+        check_hop(data, size);
         return 0;
 }

@@ -21,13 +21,13 @@ class PF:
     serial (of the VPD), dsn (of the capability, as lspci prints it), mac, link (Mbit/s), slot, subsystem: who it is.
     total_msix: vectors that its driver can give to VFs; vf_msix: what each has at first (0: no MSI-X). With total=0 it is
     no PF but a plain function, see function(). controller: of an NVMe controller, what is not as in controller_state(). eswitch:
-    mode of its switch, if it has one.
+    mode of its switch, if it has one. services, vf_services: its, and each VF's, address services, see config_space().
     """
 
     def __init__(self, address, total=4, driver="igb", vendor=0x8086, device=0x10C9, vf_device=0x10CA,
                  klass=0x020000, numa=0, offset=128, stride=1, netdev=None, vf_driver="igbvf", shared_group=None, vf_group=None,
                  num=0, serial=None, dsn=None, mac=None, link=None, slot=None, subsystem=None, total_msix=None, vf_msix=0,
-                 controller=None, eswitch=None):
+                 controller=None, eswitch=None, services=None, vf_services=None):
         self.address, self.total, self.driver, self.numa, self.num = address, total, driver, numa, num
         self.vendor, self.device, self.vf_device, self.klass = vendor, device, vf_device, klass
         self.offset, self.stride, self.netdev, self.vf_driver = offset, stride, netdev, vf_driver
@@ -38,6 +38,7 @@ class PF:
         self.total_msix, self.vf_msix = total_msix, vf_msix
         self.controller = controller or {}
         self.eswitch = eswitch
+        self.services, self.vf_services = services, vf_services
 
     def vf(self, index):
         """The address of a VF, by the arithmetic of the SR-IOV capability."""
@@ -99,10 +100,20 @@ def link(root, target, path):
     os.symlink(target, path)
 
 
-def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0, msix=0, dsn=None):
-    """4 KiB of configuration space: header, PCIe with FLR, MSI-X, serial number, and for a PF the SR-IOV capability."""
+def put16(config, at, value):
+    config[at:at + 2] = value.to_bytes(2, "little")
+
+
+SERVICES = {"ats": (0x0F, 6, 0x8000), "pri": (0x13, 4, 1), "pasid": (0x1B, 6, 1)}  # capability, its control, enable
+
+
+def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0, msix=0, dsn=None, services=None):
+    """4 KiB of configuration space: header, PCIe with FLR, MSI-X, for a PF the SR-IOV capability, serial number, services:
+    name -> whether it is on."""
     c = bytearray(4096)
-    c[0:2], c[2:4] = vendor.to_bytes(2, "little"), device.to_bytes(2, "little")
+    extended = []  # (id, 16-bit words by their place)
+    put16(c, 0, vendor)
+    put16(c, 2, device)
     c[6] = 0x10  # has capabilities
     c[9:12] = klass.to_bytes(3, "little")
     c[0x34] = 0xA0
@@ -111,13 +122,19 @@ def config_space(vendor, device, klass, total=0, offset=0, stride=0, vf_device=0
     if msix:
         c[0xE0:0xE4] = bytes((0x11, 0)) + (msix - 1).to_bytes(2, "little")
     if total:
-        c[0x100:0x104] = (0x10010 | (0x160 << 20 if dsn else 0)).to_bytes(4, "little")  # SR-IOV, version 1
-        for at, value in ((0x10C, total), (0x10E, total), (0x114, offset), (0x116, stride), (0x11A, vf_device)):
-            c[at:at + 2] = value.to_bytes(2, "little")
+        extended.append((0x10, {0x0C: total, 0x0E: total, 0x14: offset, 0x16: stride, 0x1A: vf_device}))
     if dsn:
-        at = 0x160 if total else 0x100
-        c[at:at + 4] = (0x10003).to_bytes(4, "little")
-        c[at + 4:at + 12] = bytes.fromhex(dsn.replace("-", ""))[::-1]
+        number = bytes.fromhex(dsn.replace("-", ""))[::-1]
+        extended.append((0x03, {4 + n: int.from_bytes(number[n:n + 2], "little") for n in range(0, 8, 2)}))
+    for name, on in (services or {}).items():
+        ident, control, enable = SERVICES[name]
+        extended.append((ident, {control: enable if on else 0}))
+    for n, (ident, words) in enumerate(extended):
+        at = 0x100 + 0x60 * n
+        put16(c, at, ident)
+        put16(c, at + 2, 1 | (at + 0x60 if n + 1 < len(extended) else 0) << 4)  # version 1, the next
+        for place, value in words.items():
+            put16(c, at + place, value)
     return bytes(c)
 
 
@@ -218,6 +235,12 @@ class Tree:
         os.write(self.kmsg, f"{facility * 8 + level},{self.kmsg_seq},{usec},-;{text}\n".encode() + dictionary.encode())
         self.kmsg_seq += 1
 
+    def unsafe_interrupts(self, text):
+        """As with a write to the modules' switch: "Y" or "N"."""
+        for module in ("vfio_iommu_type1", "iommufd"):
+            if os.path.exists(self.path("sys/module", module)):
+                put(self.root, f"sys/module/{module}/parameters/allow_unsafe_interrupts", text + "\n")
+
     def trait(self, name):
         put(self.root, f"sim/kernel/{name}", "")
 
@@ -261,6 +284,7 @@ class Tree:
         real = os.path.dirname(self._real_dir(pf))
         address = os.path.basename(real)
         put(self.root, f"sys/{real}/config", root_port(**acs))
+        put(self.root, f"sys/{real}/class", "0x060400\n")
         if not os.path.lexists(self.path(SYS, address)):
             link(self.root, f"../../../{real}", f"{SYS}/{address}")
         return address
@@ -315,7 +339,8 @@ class Tree:
         files = function_files(pf.vendor, pf.device, pf.klass, pf.numa, pf.subsystem)
         files.update({
             "driver_override": "(null)\n",
-            "config": config_space(pf.vendor, pf.device, pf.klass, pf.total, pf.offset, pf.stride, pf.vf_device, dsn=pf.dsn),
+            "config": config_space(pf.vendor, pf.device, pf.klass, pf.total, pf.offset, pf.stride, pf.vf_device, dsn=pf.dsn,
+                                   services=pf.services),
             "uevent": f"PCI_CLASS={pf.klass:X}\nPCI_ID={pf.vendor:04X}:{pf.device:04X}\nPCI_SLOT_NAME={pf.address}\n",
         })
         for name, text in files.items():
@@ -344,7 +369,7 @@ class Tree:
         }.items():
             put(self.root, f"sys/{real}/{name}", text)
         vf_files = function_files(pf.vendor, pf.vf_device, pf.klass, pf.numa, pf.subsystem)
-        vf_files["config"] = config_space(0xFFFF, 0xFFFF, pf.klass, msix=pf.vf_msix)
+        vf_files["config"] = config_space(0xFFFF, 0xFFFF, pf.klass, msix=pf.vf_msix, services=pf.vf_services)
         for name, text in vf_files.items():
             put(self.root, f"sim/pf/{pf.address}/vf/{name}", text)
         put(self.root, f"sim/pf/{pf.address}/group_base", f"{100 + self.groups}\n")

@@ -5,9 +5,11 @@
 #include "common/macro.h"
 #include "simcontroller.h"
 #include "simvf.h"
+#include "sriov/capability.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
@@ -162,6 +164,23 @@ static struct outcome numvfs_add(const struct sim *s, struct address pf, unsigne
         return OK;
 }
 
+/* The SR-IOV capability says it too; drivers/pci/iov.c:sriov_enable() */
+static void capability_vfs(const struct sim *s, struct address pf, unsigned n) {
+        uint8_t config[CONFIG_SPACE_SIZE], control = n > 0 ? PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE : 0,
+                                           count[2] = { (uint8_t) n, (uint8_t) (n >> 8) };
+        int size = capability_read_config(s->root, pf, config, sizeof(config));
+        size_t at = size < 0 ? 0 : capability_find_extended(config, (size_t) size, PCI_EXT_CAP_ID_SRIOV);
+        _cleanup_close_ int fd =
+                        openat(s->root, pathf(DEVICE "/config", ADDRESS_STR(pf)), O_WRONLY | O_CLOEXEC);
+
+        if (at == 0)
+                return;
+        control |= PCI_SRIOV_CTRL_ARI;
+        if (fd < 0 || pwrite(fd, &control, 1, (off_t) at + PCI_SRIOV_CTRL) != 1 ||
+            pwrite(fd, count, 2, (off_t) at + PCI_SRIOV_NUM_VF) != 2)
+                perror("simworker: config");
+}
+
 /* The order of checks is that of drivers/pci/iov.c:sriov_numvfs_store() */
 struct outcome tree_numvfs(const struct sim *s, struct address pf, unsigned want) {
         const char *file = pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(pf));
@@ -178,6 +197,7 @@ struct outcome tree_numvfs(const struct sim *s, struct address pf, unsigned want
         struct outcome o = want == 0 ? numvfs_remove(s, pf, have) : numvfs_add(s, pf, want, &now);
         if (o.error == 0) {
                 tree_write(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(pf)), pathf("%u\n", now), 0644);
+                capability_vfs(s, pf, now);
                 controller_vfs(s, pf, now);
         }
         return o;

@@ -594,6 +594,56 @@ class ListTest(CliTest):
         self.assertIn("NVMe:      controller 1, online, 4 queues, 2 interrupts", shown)
         self.assertIn("disks:     namespace 7", shown)
 
+    def test_show_evidence(self):
+        """The path as a tree with each port's ACS bits as lspci writes them; findings, the accepted one marked."""
+        four = ["source-validation", "request-redirect", "completion-redirect", "upstream-forwarding"]
+        vf = "0000:04:10.0"
+        path = [make("Hop", address="0000:00:02.0", kind="root port", readable=True, acs_capable=[*four, "direct-translated"],
+                     acs_enabled=four),
+                make("Hop", address="0000:02:00.0", kind="upstream port", readable=True),
+                make("Hop", address="0000:03:01.0", kind="downstream port", readable=True,
+                     acs_capable=["source-validation", "translation-blocking", *four[1:], "egress-control"],
+                     acs_enabled=["source-validation", "upstream-forwarding"]),
+                make("Hop", address="0000:04:00.0", kind="endpoint", readable=True, ats="off", pri="on", pasid="off",
+                     sriov=make("SriovState", enabled=True, num_vfs=7, ari=True)),
+                make("Hop", address=vf, kind="unknown")]
+        findings = [make("Finding", finding="acs-off", severity="unsafe", at="0000:03:01.0", message="ACS is off", hint="on with it",
+                         accepted=True),
+                    make("Finding", finding="path-unknown", severity="unsafe", at=vf, message="cannot be read\x1b[1m", hint="wait"),
+                    make("Finding", finding="pri", severity="info", at="0000:04:00.0", message="asks", hint="nothing")]
+        evidence = make("Evidence", address=vf, verdict="unprotected", path=path, findings=findings,
+                        group_members=[vf, "0000:04:10.2"])
+        self.stub.answers.update({
+            "ListVFs": {"vfs": [make("VF", address=vf, pf="0000:04:00.0", state="bound", reason="not-isolated")]},
+            "GetStatistics": {"statistics": []}, "GetEvidence": {"evidence": evidence},
+            "GetController": VarlinkError("org.varlink.service.MethodNotFound", {"method": "x"})})
+        shown = self.out("show", vf)
+        self.assertIn("""\
+  verdict:   unprotected, not leased
+  in group:  0000:04:10.0 0000:04:10.2
+  path:
+    0000:00:02.0  root port  ACS SV+ RR+ CR+ UF+ DT-
+    `- 0000:02:00.0  upstream port
+       `- 0000:03:01.0  downstream port  ACS SV+ TB- RR- CR- UF+ EC-
+          `- 0000:04:00.0  endpoint  ATS off  PRI on  PASID off  SR-IOV 7 VFs ARI
+             `- 0000:04:10.0  not readable
+  findings:
+    unsafe, accepted by the policy: acs-off at 0000:03:01.0: ACS is off
+      on with it
+    unsafe: path-unknown at 0000:04:10.0: cannot be read\\x1b[1m
+      wait
+    info: pri at 0000:04:00.0: asks
+      nothing
+""", shown)
+        for hop in path:
+            hop["sriov"] = None
+        path[3].pop("sriov")  # an older daemon
+        evidence.update(verdict="shared", leasable=True)
+        shown = self.out("show", vf)
+        self.assertIn("verdict:   shared, leased all the same", shown)
+        self.assertNotIn("SR-IOV", shown.split("path:")[1])
+        self.assertEqual(json.loads(self.out("show", vf, "--json"))["evidence"], [evidence])
+
     def test_show_lease(self):
         got = lease(group="web", anti_affinity=True, expires=60 * 1000000, over_policy="quota",
                     devices=[leased("0000:01:10.0", mac="02:52:44:00:00:01", vlan=0)])

@@ -78,13 +78,26 @@ class PlatformTest(SimTest):
     def test_isolation_that_goes_away_is_noticed_before_a_lease(self):
         host = self.host()
         host.wait_all_ready(4)
-        for module in ("vfio_iommu_type1", "iommufd"):
-            with open(host.tree.path(f"sys/module/{module}/parameters/allow_unsafe_interrupts"), "w") as f:
-                f.write("Y\n")
+        host.tree.unsafe_interrupts("Y")
+        self.assertIn("unsafe-interrupts", self.refused("not-isolated", host.vm().acquire).parameters["message"])
+        wait_for(lambda: set(host.states().values()) == {"bound"})  # and then all are looked at
+        self.assertEqual({vf["reason"] for vf in host.vfs().values()}, {"unsafe-interrupts"})
+        host.tree.unsafe_interrupts("N")
         host.call("Rescan")
-        with self.assertRaises(harness.VarlinkError) as caught:
-            host.vm().acquire()
-        self.assertIn(caught.exception.reason, ("not-isolated", "pool-empty"))
+        host.wait_all_ready(4)
+
+    def test_isolation_that_goes_away_while_a_lease_begins(self):
+        host = self.host()
+        host.wait_all_ready(4)
+        host.faults("op=evidence delay=300 count=1")
+        vm = host.vm().greet()
+        vm.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "x"})
+        wait_for(host.faults_hit)
+        host.tree.unsafe_interrupts("Y")
+        answer = vm.end_of()
+        self.assertEqual(answer["parameters"]["reason"], "not-isolated")
+        self.assertIn("unsafe-interrupts", answer["parameters"]["message"])
+        wait_for(lambda: host.leases() == {})
 
 
 class EnableTest(SimTest):

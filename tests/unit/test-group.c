@@ -70,7 +70,40 @@ static void test_no_group(void **state) {
         assert_string_equal(vf.group_type, "");
         faketree_remove(t, "sys/bus/pci/devices/0000:01:10.2");
         assert_int_equal(group_read(t->fd, &vf), -ENODEV);
-        assert_int_equal(vf.group, -1);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
+}
+
+/* What cannot be read, or not in full, is not "no group": that would be known to be unprotected. */
+static void test_unreadable_group(void **state) {
+        static const char *const links[] = { "../../../../kernel/iommu_groups/x",
+                                             "../../../../kernel/iommu_groups/99999999999",
+                                             "../../../../kernel/iommu_groups/13" /* is not there */ };
+        struct faketree *t = *state;
+        struct vf vf = { 0 };
+        char path[64];
+
+        vf.address = faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0, .group = 12 });
+        snprintf(path, sizeof(path), "%s", fake_device("0000:01:10.0", "iommu_group"));
+        for (unsigned i = 0; i < ARRAY_SIZE(links); i++) {
+                assert_int_equal(group_read(t->fd, &vf), 0);
+                assert_int_equal(vf.group, 12);
+                faketree_link(t, links[i], path);
+                assert_true(group_read(t->fd, &vf) < 0);
+                assert_int_equal(vf.group, GROUP_UNREADABLE);
+                faketree_link(t, "../../../../kernel/iommu_groups/12", path);
+        }
+        faketree_remove(t, path);
+        faketree_write(t, path, "no link");
+        assert_int_equal(group_read(t->fd, &vf), -EINVAL);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
+        faketree_link(t, "../../../../kernel/iommu_groups/12", path);
+        faketree_mkdir(t, "sys/kernel/iommu_groups/12/name"); /* is it of vfio-noiommu? */
+        assert_int_equal(group_read(t->fd, &vf), -EISDIR);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
+        faketree_remove(t, "sys/kernel/iommu_groups/12/name");
+        faketree_remove(t, "sys/kernel/iommu_groups/12/devices"); /* how many share it? */
+        assert_true(group_read(t->fd, &vf) < 0);
+        assert_int_equal(vf.group, GROUP_UNREADABLE);
 }
 
 static void test_host(void **state) {
@@ -120,6 +153,8 @@ static void test_host_switches(void **state) {
         struct iommu_host h;
 
         faketree_write(t, "proc/cmdline", "ro quiet\n");
+        assert_int_equal(host_read(t->fd, &h), 0);
+        assert_string_equal(h.type1_interrupts, ""); /* no such module */
         for (unsigned i = 0; i < ARRAY_SIZE(unsafe); i++) {
                 faketree_write(t, unsafe[i], "Y\n");
                 assert_int_equal(host_read(t->fd, &h), 0);
@@ -128,9 +163,17 @@ static void test_host_switches(void **state) {
                 assert_int_equal(host_read(t->fd, &h), 0);
                 assert_false(h.unsafe_interrupts);
         }
+        assert_string_equal(h.type1_interrupts, "N");
         faketree_write(t, unsafe[0], "something longer\n"); /* unreadable errs to the safe side */
         assert_int_equal(host_read(t->fd, &h), -EFBIG);
         assert_true(h.unsafe_interrupts);
+        assert_string_equal(h.type1_interrupts, "unreadable");
+        faketree_write(t, unsafe[0], "Y\n");
+        h = (struct iommu_host){ .container = true };
+        assert_int_equal(host_read_switches(t->fd, &h), 0);
+        assert_true(h.unsafe_interrupts && h.container); /* the rest stays */
+        assert_string_equal(h.type1_interrupts, "Y");
+        assert_string_equal(h.iommufd_interrupts, "N");
         faketree_write(t, unsafe[0], "N\n");
         faketree_write(t, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n");
         assert_int_equal(host_read(t->fd, &h), 0);
@@ -295,9 +338,16 @@ static void test_holders_by_fdinfo(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_group_facts),          TEST(test_no_group),      TEST(test_host),
-                TEST(test_host_switches),        TEST(test_group_type),    TEST(test_grant),
-                TEST(test_node_must_be_the_one), TEST(test_fence_refuses), TEST(test_holders),
+                TEST(test_group_facts),
+                TEST(test_no_group),
+                TEST(test_unreadable_group),
+                TEST(test_host),
+                TEST(test_host_switches),
+                TEST(test_group_type),
+                TEST(test_grant),
+                TEST(test_node_must_be_the_one),
+                TEST(test_fence_refuses),
+                TEST(test_holders),
                 TEST(test_holders_by_fdinfo),
         };
 

@@ -88,7 +88,7 @@ static void test_scan_sorted_with_facts(void **state) {
         assert_string_equal(a->vfs[1]->driver, "");
         assert_true(a->vfs[0]->resettable);
         assert_false(a->vfs[2]->resettable);
-        assert_int_equal(a->vfs[0]->group, -1);
+        assert_int_equal(a->vfs[0]->group, GROUP_UNREADABLE);
         assert_int_equal(a->vfs[0]->cdev, -1);
         assert_int_equal(a->vfs[0]->state, VF_ABSENT);
         inventory_done(&inv);
@@ -247,7 +247,7 @@ static void test_whole_functions(void **state) {
                 assert_false(pf->autoprobe);
                 assert_true(address_equal(pf->vfs[0]->address, pf->address));
                 assert_int_equal(pf->vfs[0]->index, 0);
-                assert_int_equal(pf->vfs[0]->group, -1);
+                assert_int_equal(pf->vfs[0]->group, GROUP_UNREADABLE);
         }
         assert_string_equal(inv.pfs[2]->slot, "4");
         assert_string_equal(inv.pfs[2]->driver, "vfio-pci");

@@ -44,7 +44,10 @@ static void good(struct subject *s) {
 }
 
 static void no_group(struct subject *s) {
-        s->vf.group = -1;
+        s->vf.group = GROUP_NONE;
+}
+static void unknown_group(struct subject *s) {
+        s->vf.group = GROUP_UNREADABLE;
 }
 static void noiommu(struct subject *s) {
         s->vf.noiommu = true;
@@ -88,6 +91,10 @@ static void no_msi(struct subject *s) {
 static void untried_msi(struct subject *s) {
         s->vf.msi_isolated = TRI_UNKNOWN;
 }
+static void untriable_msi(struct subject *s) {
+        unsafe(s);
+        untried_msi(s);
+}
 static void no_reset(struct subject *s) {
         s->vf.resettable = false;
 }
@@ -107,7 +114,7 @@ static void port_quirk(struct subject *s) {
         s->pf.path[1].flags &= (uint16_t) ~HOP_ACS;
 }
 static void no_uf(struct subject *s) {
-        s->pf.path[1].acs_control &= (uint16_t) ~PCI_ACS_UF;
+        s->pf.path[1].acs_control &= (uint8_t) ~PCI_ACS_UF;
 }
 static void acs_zero(struct subject *s) {
         s->pf.path[1].acs_control = 0;
@@ -168,6 +175,7 @@ static const struct {
         const struct address *at;   /* what the obstacle, or else the other one, is about */
 } cases[] = {
         { "no group", no_group, VERDICT_UNPROTECTED, FINDING_NO_IOMMU, NOTHING, &vf_at },
+        { "unknown group", unknown_group, VERDICT_UNKNOWN, FINDING_GROUP_UNKNOWN, NOTHING, &vf_at },
         { "noiommu", noiommu, VERDICT_UNPROTECTED, FINDING_NOIOMMU_GROUP, NOTHING, &vf_at },
         { "shared", shared, VERDICT_SHARED, FINDING_SHARED_GROUP, NOTHING, &vf_at },
         { "empty group", empty_group, VERDICT_SHARED, FINDING_SHARED_GROUP, NOTHING, &vf_at },
@@ -182,7 +190,8 @@ static const struct {
         { "override", override, VERDICT_UNKNOWN, FINDING_ACS_OVERRIDE, NOTHING, &vf_at },
         { "noiommu mode", noiommu_mode, VERDICT_ISOLATED, NOTHING, FINDING_NOIOMMU_MODE, &vf_at },
         { "no MSI", no_msi, VERDICT_UNPROTECTED, FINDING_NO_MSI_ISOLATION, NOTHING, &vf_at },
-        { "untried MSI", untried_msi, VERDICT_ISOLATED, NOTHING, NOTHING, NULL },
+        { "untried MSI", untried_msi, VERDICT_UNKNOWN, FINDING_MSI_UNKNOWN, NOTHING, &vf_at },
+        { "untriable MSI", untriable_msi, VERDICT_UNPROTECTED, FINDING_UNSAFE_INTERRUPTS, NOTHING, &vf_at },
         { "no reset", no_reset, VERDICT_UNPROTECTED, FINDING_NO_RESET, NOTHING, &vf_at },
         { "no path", no_path, VERDICT_UNKNOWN, FINDING_PATH_UNKNOWN, NOTHING, &vf_at },
         { "VF mute", vf_mute, VERDICT_UNKNOWN, FINDING_PATH_UNKNOWN, NOTHING, &vf_at },
@@ -272,6 +281,13 @@ static void test_accepted(void **state) {
         assert_null(judgement_obstacle(&j, set));
         assert_int_equal(judgement_excused(&j, set), set & ~FINDING_BIT(FINDING_ACS_OFF));
         assert_int_equal(j.verdict, VERDICT_SHARED); /* accepted is not isolated */
+        s.vf.msi_isolated =
+                        TRI_UNKNOWN; /* which is what the switch makes of it, and so is accepted with it */
+        judge(&s.vf, &s.host, &j);
+        assert_null(judgement_obstacle(&j, set));
+        s.host.unsafe_interrupts = false;
+        judge(&s.vf, &s.host, &j);
+        assert_int_equal(judgement_obstacle(&j, set)->code, FINDING_MSI_UNKNOWN);
 }
 
 static void test_longest_path(void **state) {
@@ -281,7 +297,7 @@ static void test_longest_path(void **state) {
         good(&s);
         for (unsigned i = 0; i < ARRAY_SIZE(s.pf.path); i++) {
                 s.pf.path[i] = hop(port_at, HOP_DOWNSTREAM, HOP_ACS | HOP_ATS_ON | HOP_PRI_ON | HOP_PASID_ON);
-                s.pf.path[i].acs_cap = 0xffff;
+                s.pf.path[i].acs_cap = 0xff;
                 s.pf.path[i].acs_control = PCI_ACS_DT;
         }
         s.pf.n_path = ARRAY_SIZE(s.pf.path);
