@@ -47,8 +47,8 @@ static json_t *problems_json(struct connection *c) {
                         struct managed_vf *v = managed_vf(pf->vfs[j]);
 
                         if (v->shown != REASON_NONE && v->vf.state != VF_UNMANAGED && method_may_see_vf(c, v))
-                                json_array_append_new(problems,
-                                                      problem_json(&v->vf.address, v->shown, v->detail));
+                                json_array_append_new(problems, problem_json(&v->vf.address, v->shown,
+                                                                             vf_shown_detail(v)));
                 }
         }
         return problems;

@@ -96,7 +96,7 @@ int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
         if (v->vf.state == VF_ABSENT || v->vf.state == VF_UNMANAGED)
                 return -EINVAL;
         if (v->vf.state == VF_QUARANTINED) {
-                text_copy(v->detail, sizeof(v->detail), detail);
+                text_copy(v->condemned_detail, sizeof(v->condemned_detail), detail);
                 v->vf.reason = v->shown = reason;
                 store_quarantine(v, reason, detail);
                 return 0;
@@ -113,8 +113,8 @@ int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
                 watch(v->manager);
                 if (!again)
                         events_release_requested(v->manager, v);
-        } else if (v->vf.state != VF_RECLAIMING)
-                vf_meets_its_end(v); /* if it is busy, when it is not any more: vf_advance() */
+        } else if (v->vf.state != VF_RECLAIMING && vf_meets_its_end(v))
+                vf_advance(v); /* if it is busy, all of this comes when it is not any more */
         return 0;
 }
 
@@ -128,7 +128,6 @@ int vf_clear(struct managed_vf *v) {
                 return condemned ? 0 : -EINVAL;
         }
         v->last_hand_off = HAND_OFF_AUTO; /* whoever had it last: trust nothing */
-        v->fence_tried = false;
         v->listen_tries = 0;
         vf_enter(v, VF_EVENT_CLEARED, REASON_NONE);
         vf_advance(v);

@@ -39,9 +39,14 @@ void vf_submit(struct managed_vf *v, const struct worker_op *op) {
 }
 
 /* Nothing explains a hang but the device or its driver, so an administrator has to look at it. Only unbinding
- * waits for a descriptor that an owner hides, and says nothing about the VF. */
-static void condemn_hung(struct managed_vf *v) {
-        if (v->op == WORKER_RENEW || v->condemned != REASON_NONE)
+ * waits for a descriptor that an owner hides, and says nothing about the VF; nor does a hang of what it only
+ * waited behind. One that is quarantined goes back there, whatever it was. */
+static void condemn_hung(struct managed_vf *v, bool waited) {
+        if (v->vf.state == VF_QUARANTINED) {
+                v->condemned = v->vf.reason;
+                return;
+        }
+        if (waited || v->op == WORKER_RENEW || v->condemned != REASON_NONE)
                 return;
         v->condemned = REASON_STUCK;
         snprintf(v->condemned_detail, sizeof(v->condemned_detail), "%s did not return",
@@ -61,8 +66,7 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 return true;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
-                if (reply->error == -ETIMEDOUT) /* not what only waited behind it */
-                        condemn_hung(v);
+                condemn_hung(v, reply->error == -ECANCELED);
                 vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
                 if (!v->vf_scope)
                         pf_hangs(managed_pf(v->vf.pf));

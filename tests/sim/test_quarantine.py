@@ -134,6 +134,125 @@ class QuarantineTest(SimTest):
         host.wait_state(vm.vfs[0], "quarantined")
         host.wait_state(vm.vfs[1], "ready")
 
+    def fenced(self, host, address):
+        """Has a driver, and is fenced."""
+        return os.path.exists(host.tree.node(address)) and host.fenced(address)
+
+    def reboot(self, host, start=True):
+        """Of what the kernel and the daemon had nothing is left but what is on disk."""
+        host.daemon.stop()
+        host.daemon.systemd.forget()
+        for pf in host.tree.pfs:
+            host.enable_by_hand(pf, 0)
+            with open(host.tree.path("sys/bus/pci/devices", pf, "sriov_drivers_autoprobe"), "w") as f:
+                f.write("1\n")
+        for name in ("leases", "pending", "baseline"):
+            for file in os.listdir(host.tree.path("run/vfctld", name)):
+                os.unlink(host.tree.path("run/vfctld", name, file))
+        host.admin_link = None
+        if start:
+            host.daemon.start()
+
+    def out_of_use(self, host, address, message="ticket 4711"):
+        vf = host.vf(address)
+        self.assertEqual((vf["state"], vf["reason"], vf["condemned"], vf["isolated"]),
+                         ("quarantined", "admin", False, False))
+        self.assertIn(message, vf["message"])
+        self.assertIn(message, str(host.status()["problems"]))
+        self.assertEqual(self.written(host), [f"{address}.json"])
+
+    def test_reboot(self):
+        """Pass-through groups would give a VF that nobody trusts all of the memory."""
+        for kernel in ("group", "cdev"):
+            with self.subTest(kernel=kernel):
+                host = self.host(default_domain="identity", kernel=kernel)
+                host.wait_all_ready(4)
+                address = host.tree.pfs["0000:01:00.0"].vfs[1]
+                self.quarantine(host, address)
+                self.reboot(host)
+                self.out_of_use(host, address)
+                wait_for(lambda: self.fenced(host, address))  # noqa: B023
+                self.assertEqual(host.tree.device(address, "iommu_group/type"), "DMA")
+                self.assertNotIn(address, host.vm(vm="web1", count=3).vfs)
+                self.out_of_use(host, address)
+                host.call_fresh("Clear", address=address)
+                host.wait_state(address, "ready")
+                host.check_invariants()
+
+    def test_idle_and_not_bound(self):
+        """One that waits for something is fenced in its quarantine as soon as that is possible, and stays there."""
+        host = self.host(default_domain="identity", start=False)
+        address = host.tree.pfs["0000:01:00.0"].vfs[1]
+        host.faults(f"op=group-type address={address} error=EPERM")
+        host.daemon.start()
+        self.assertEqual(host.vf(address)["reason"], "identity-domain")
+        self.quarantine(host, address)
+        wait_for(lambda: "quarantined and not fenced" in host.daemon.log())
+        self.out_of_use(host, address)
+        self.assertEqual(host.tree.device(address, "iommu_group/type"), "identity")
+        host.faults()
+        host.call("Rescan")
+        wait_for(lambda: self.fenced(host, address))
+        self.assertEqual(host.tree.device(address, "iommu_group/type"), "DMA")
+        wait_for(lambda: "quarantined and fenced after all" in host.daemon.log())
+        self.out_of_use(host, address)
+
+    def test_reboot_and_what_can_fail_then(self):
+        """Whatever keeps it from being fenced is said and tried again, and is not the reason of the quarantine."""
+        for op, error, by_itself in (("group-type", "EPERM", False), ("bind", "ENXIO", False), ("bind", "EPIPE", True),
+                                     ("fence", "EIO", False), ("fence", "EBUSY reason=held", True)):
+            with self.subTest(op=op, error=error):
+                host = self.host(default_domain="identity")
+                host.wait_all_ready(4)
+                address = host.tree.pfs["0000:01:00.0"].vfs[1]
+                self.quarantine(host, address)
+                self.reboot(host, start=False)
+                host.faults(f"op={op} address={address} error={error}")
+                host.daemon.start()
+                wait_for(lambda: "quarantined and not fenced" in host.daemon.log())  # noqa: B023
+                self.out_of_use(host, address)
+                self.assertFalse(self.fenced(host, address))
+                host.faults()
+                if not by_itself:
+                    host.call("Rescan")
+                wait_for(lambda: self.fenced(host, address))  # noqa: B023
+                self.out_of_use(host, address)
+                host.check_invariants()
+
+    def test_reboot_and_workers_that_hang(self):
+        """One hangs, the other waits behind it: both are stuck, and then where they were."""
+        host = self.host(options=("--worker-timeout", "1"))
+        host.wait_all_ready(4)
+        bad = host.tree.pfs["0000:01:00.0"].vfs[:2]
+        for address in bad:
+            self.quarantine(host, address)
+        self.reboot(host, start=False)
+        host.faults("op=bind hang=1 count=1")
+        host.daemon.start()
+        wait_for(lambda: [host.vf(a)["state"] for a in bad] == ["stuck"] * 2)
+        host.unhang()
+        for address in bad:
+            vf = host.wait_state(address, "quarantined")
+            self.assertEqual(vf["reason"], "admin")
+            self.assertIn("ticket 4711", vf["message"])
+            self.assertTrue(self.fenced(host, address))
+        self.assertEqual(len(host.vm(vm="web1", count=2).vfs), 2)
+        self.refused("pool-empty", host.vm().acquire)
+
+    def test_made_anew_while_nobody_looked(self):
+        """The fence that systemd kept is of a VF that is gone."""
+        host = self.host(default_domain="identity", kernel="group")
+        host.wait_all_ready(4)
+        address = host.tree.pfs["0000:01:00.0"].vfs[1]
+        self.quarantine(host, address)
+        host.daemon.stop()
+        for count in (0, 4):
+            host.enable_by_hand("0000:01:00.0", count)
+        host.daemon.start()
+        self.out_of_use(host, address)
+        wait_for(lambda: self.fenced(host, address))
+        self.assertEqual(host.tree.device(address, "iommu_group/type"), "DMA")
+
     def test_cut_off_that_fails_is_said(self):
         host = self.host(start=False)
         host.faults("op=cut-off error=EPERM")
