@@ -21,4 +21,7 @@ bool vf_meets_its_end(struct managed_vf *v);
 /* Bus Master off, again; for a leased and condemned VF that still tries. */
 void vf_cut_off(struct managed_vf *v);
 
+/* An operation on a leased VF did not return: it is condemned, if it is not yet. */
+void vf_hangs_leased(struct managed_vf *v);
+
 void quarantine_stop(struct manager *m);

@@ -434,7 +434,7 @@ void vf_advance(struct managed_vf *v) {
                 advance_reclaiming(v);
                 break;
         case VF_LEASED:
-                if (!v->evident) /* found so after a restart; looking does no harm */
+                if (!v->evident && !vf_hangs_in(v, WORKER_EVIDENCE)) /* found so after a restart */
                         vf_step_evidence(v);
                 break;
         case VF_QUARANTINED:

@@ -18,6 +18,7 @@ struct managed_vf {
         bool busy;            /* an operation on it is under way */
         bool vf_scope;        /* a hang of that operation is blamed on the VF alone, not on its PF */
         uint32_t op;          /* enum worker_op_code of that operation */
+        uint64_t hanging;     /* bit for each enum worker_op_code that a worker has not come back from */
         bool indexed;         /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;           /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;         /* reclaiming: the group node is root's again */
@@ -124,6 +125,7 @@ void vf_submit(struct managed_vf *v, const struct worker_op *op);
 /* First thing in each callback: not busy any more; a hang or a vanished VF is handled here. True: nothing is
  * left to do. */
 bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]);
+bool vf_hangs_in(const struct managed_vf *v, enum worker_op_code code); /* another try would hang too */
 int vf_refresh(struct managed_vf *v);  /* re-reads its facts from sysfs; -ENODEV if it is gone */
 bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver */
 void vf_keep_fence(struct managed_vf *v, int fd_taken);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VFs taken out of use by hand: idle, leased, over restarts."""
 
+import contextlib
 import os
 
 import harness
-from harness import SimTest, wait_for
+from harness import SimTest, default_policy, wait_for
 
 COMMAND = 4  # the command register in configuration space
 MASTER = 4
@@ -262,6 +263,99 @@ class QuarantineTest(SimTest):
         wait_for(lambda: "could not be cut off" in host.daemon.log())
         vm.kill()
         host.wait_state(address, "quarantined")
+
+    def cut_off_again(self, host, address):
+        """The timer has been at all condemned VFs when it has been at one."""
+        self.master(host, address, True)
+        wait_for(lambda: not self.master(host, address))
+
+    def test_cut_off_that_hangs_takes_one_worker(self):
+        host = self.host(options=("--worker-timeout", "1"), policy=default_policy(faults={"dma": {"limit": 9, "seconds": 9, "action": "log"}}))
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1", count=2)
+        bad, good = vm.vfs
+        wait_for(host.daemon.reads_kernel_log)
+        host.faults(f"op=cut-off address={bad} hang=1")
+        for address in vm.vfs:
+            self.quarantine(host, address)
+        wait_for(lambda: "could not be cut off, only the IOMMU stands before it: cut-off did not return" in host.daemon.log())
+        host.tree.kernel_says(f"DMAR: [DMA Write NO_PASID] Request device [{bad[5:]}] fault addr 0xffff0000 [fault reason 0x05] x", 1)
+        wait_for(lambda: host.vf(bad)["faults"] == 1)
+        for _ in range(3):
+            self.cut_off_again(host, good)
+        self.assertEqual(host.faults_hit(), [("cut-off", bad)])
+        self.assertEqual(host.daemon.log().count("its worker is abandoned"), 1)
+        self.assertNotIn("not allowed", host.daemon.log())
+        vf = host.vf(bad)
+        self.assertEqual((vf["state"], vf["reason"], vf["condemned"]), ("leased", "admin", True))
+        host.faults()
+        host.unhang()
+        self.cut_off_again(host, bad)  # once that worker is back, it is tried again
+        vm.kill()
+        for address in vm.vfs:
+            self.assertEqual(host.wait_state(address, "quarantined")["reason"], "admin")
+        host.check_invariants()
+
+    def test_hang_while_leased(self):
+        """What hangs on a VF that somebody has condemns it: its owner is asked, it is cut off, and nothing hangs twice."""
+        host = self.host(options=("--worker-timeout", "1"))
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        address = vm.vfs[0]
+        host.daemon.stop()
+        host.faults(f"op=evidence address={address} hang=1")
+        host.daemon.start(wait=False)
+
+        def connected():
+            with contextlib.suppress(OSError):  # the socket file may still be that of the daemon before
+                return host.connect()
+
+        watch = wait_for(connected)
+        watch.send("Monitor", {}, more=True)
+        while True:
+            event = watch.receive()["parameters"]["event"]
+            if event["kind"] == "release-requested":
+                break
+        self.assertEqual((event["address"], event["lease"], event["reason"]), (address, vm.lease["id"], "stuck"))
+        self.master(host, address, True)
+        wait_for(lambda: not self.master(host, address))
+        vf = host.vf(address)
+        self.assertEqual((vf["state"], vf["reason"], vf["condemned"]), ("leased", "stuck", True))
+        self.assertIn("evidence did not return", vf["message"])
+        self.assertEqual(self.written(host), [f"{address}.json"])
+        self.assertIn("taken out of use, its owner is asked to release it", host.daemon.log())
+        self.assertNotIn("not allowed", host.daemon.log())
+        host.daemon.wait_ready()
+        for _ in range(3):
+            host.call_fresh("Rescan")
+            self.cut_off_again(host, address)
+        self.assertEqual(host.faults_hit(), [("evidence", address)])
+        vm.kill()
+        host.wait_state(address, "quarantined")
+        host.faults()
+        host.unhang()
+        host.call_fresh("Clear", address=address)
+        host.wait_state(address, "ready")
+        host.check_invariants()
+
+    def test_path_that_hangs_takes_one_worker(self):
+        """The look at the bridges above a PF with leases, at each rescan."""
+        host = self.host(options=("--worker-timeout", "1"))
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        pf = "0000:01:00.0"
+        host.faults(f"op=evidence address={pf} hang=1")
+        host.call("Rescan")
+        wait_for(lambda: "its worker is abandoned" in host.daemon.log())
+        for _ in range(3):
+            host.call("Rescan")
+        host.vm(vm="web2")
+        self.assertEqual(host.faults_hit(), [("evidence", pf)])
+        self.assertEqual(host.vf(vm.vfs[0])["state"], "leased")
+        host.unhang()
+        wait_for(lambda: "the operation that hung is over" in host.daemon.log())
+        wait_for(lambda: len(host.faults_hit()) == 2)  # it is looked at again, and comes back
+        host.faults()
 
     def test_while_a_worker_is_at_it(self):
         host = self.host(start=False)
