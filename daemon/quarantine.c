@@ -133,14 +133,18 @@ void vf_hangs_leased(struct managed_vf *v) {
                 vf_condemn(v, REASON_STUCK, detail);
 }
 
-int vf_clear(struct managed_vf *v) {
-        bool condemned = v->condemned != REASON_NONE;
+int vf_clear(struct managed_vf *v, const char *why) {
+        enum reason reason = v->vf.state == VF_QUARANTINED ? v->vf.reason : v->condemned;
 
+        if (reason == REASON_NONE)
+                return -EINVAL;
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }), "cleared by %s", why);
+        events_cleared(v->manager, v, reason, why);
         v->condemned = REASON_NONE;
+        v->cut_off_failed = false;
         if (v->vf.state != VF_QUARANTINED) {
-                if (condemned)
-                        store_unquarantine(v);
-                return condemned ? 0 : -EINVAL;
+                store_unquarantine(v);
+                return 0;
         }
         v->last_hand_off = HAND_OFF_AUTO; /* whoever had it last: trust nothing */
         v->listen_tries = 0;

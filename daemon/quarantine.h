@@ -10,7 +10,7 @@
 int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail);
 
 /* An administrator gives it another chance; -EINVAL if it is not quarantined and not condemned. */
-int vf_clear(struct managed_vf *v);
+int vf_clear(struct managed_vf *v, const char *why);
 
 /* First sight of a VF, leased or not: true if it is written down as quarantined. */
 bool vf_restore_quarantine(struct managed_vf *v);
