@@ -142,6 +142,7 @@ int vf_clear(struct managed_vf *v, const char *why) {
         events_cleared(v->manager, v, reason, why);
         v->condemned = REASON_NONE;
         v->cut_off_failed = false;
+        v->fault_window = (struct fault_window){ 0 }; /* what it did was judged, and pardoned */
         if (v->vf.state != VF_QUARANTINED) {
                 store_unquarantine(v);
                 return 0;

@@ -73,6 +73,25 @@ class FaultTest(SimTest):
         host.daemon.restart()
         self.assertEqual((host.vf(vm.vfs[0])["state"], host.vf(vm.vfs[0])["reason"]), ("quarantined", "dma-faults"))
 
+    def test_cleared_faults_are_forgotten(self):
+        """What was pardoned does not count a second time, with the VM that goes on and with none."""
+        host = self.host(policy=self.policy())
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        idle = next(a for a in host.tree.pfs[ONE].vfs if a != vm.vfs[0])
+        self.listening(host)
+        for address, taken_out in ((vm.vfs[0], lambda: host.vf(vm.vfs[0])["condemned"]),
+                                   (idle, lambda: host.vf(idle)["state"] == "quarantined")):
+            self.faults(host, address, 100, 101, 102)
+            wait_for(taken_out)
+            host.call("Clear", address=address, reason="the guest's driver is mended")
+            host.wait_state(address, "leased" if address == vm.vfs[0] else "ready")
+            self.faults(host, address, 103, 104)
+            self.counted(host, address, 5)
+            self.assertFalse(taken_out())
+            self.faults(host, address, 105)
+            wait_for(taken_out)
+
     def test_slow_faults_are_no_storm(self):
         host = self.host(policy=self.policy())
         host.wait_all_ready(4)
