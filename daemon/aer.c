@@ -27,7 +27,7 @@ static void tell(struct manager *m, struct address a, const char *what, const ch
         if (v)
                 events_device(m, v, "aer", what, message);
         else
-                events_pf_device(m, a, "aer", what, message);
+                events_function(m, &a, "aer", what, message);
 }
 
 /* The first look only remembers: what happened before is not news. */

@@ -16,7 +16,8 @@ void events_cleared(struct manager *m, const struct managed_vf *v, enum reason r
 /* Something a device did, or was kept from doing. */
 void events_device(struct manager *m, const struct managed_vf *v, const char *kind, const char *what,
                    const char *message);
-void events_pf_device(struct manager *m, struct address a, const char *kind, const char *what,
-                      const char *message);
+/* The same of a function that is no VF of ours; NULL: nobody knows which. */
+void events_function(struct manager *m, const struct address *a, const char *kind, const char *what,
+                     const char *message);
 void events_policy(struct manager *m, const char *what);
 void events_ready(struct manager *m);

@@ -154,6 +154,61 @@ class FaultTest(SimTest):
         wait_for(lambda: "no VF of ours" in host.daemon.log())
         self.assertEqual({(vf["faults"], vf["state"]) for vf in host.vfs().values()}, {(0, "ready")})
 
+    def watch(self, host):
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        return watch
+
+    def fault_event(self, watch):
+        while (event := watch.receive()["parameters"]["event"])["kind"] != "fault":
+            pass
+        self.assertEqual((event["lease"], event["tenant"], event["vm"]), (None, None, None))
+        return event["address"], event["new"], event["message"]
+
+    def test_what_is_nobodys_is_told(self):
+        host = self.host([PF(ONE), PF("0001:01:00.0")], policy=self.policy(limit=1))
+        host.wait_all_ready(8)
+        self.listening(host)
+        watch = self.watch(host)
+        self.faults(host, "0000:02:00.0", 100, write=False)
+        self.assertEqual(self.fault_event(watch), (None, "read", "02:00.0, which is no VF of ours: DMA read at 0xffff0000, reason 0x05: "
+                                                   "PTE Write access is not set"))
+        self.faults(host, host.tree.pfs[ONE].vfs[0], 101)
+        address, new, message = self.fault_event(watch)
+        self.assertEqual((address, new), (None, "write"))
+        self.assertIn("01:10.0, which exists in several PCI domains: ", message)
+        host.tree.kernel_says(f"igb {ONE}: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x001a address=0xfffd0000 flags=0x0020]",
+                              102 * SECOND, device=ONE)
+        address, new, message = self.fault_event(watch)
+        self.assertEqual((address, new), (ONE, "write"))
+        self.assertIn(f"{ONE}, which is no VF of ours: ", message)
+        host.tree.kernel_says("AMD-Vi: Event logged [UNKNOWN event[0]=0x0 event[1]=0x0 event[2]=0x0 event[3]=0x0", 103 * SECOND)
+        address, new, message = self.fault_event(watch)
+        self.assertEqual((address, new), (None, "other"))
+        self.assertIn("an unknown function: ", message)
+        self.assertEqual({(vf["faults"], vf["state"]) for vf in host.vfs().values()}, {(0, "ready")})
+
+    def test_what_is_lost_is_told(self):
+        """At once, and what comes within the next minute not line by line."""
+        host = self.host()
+        host.wait_all_ready(4)
+        self.listening(host)
+        watch = self.watch(host)
+        self.assertEqual(host.status()["lost_faults"], 0)
+        self.assertNotIn("faults:", host.vfctl("status").stdout)
+        host.tree.kernel_says("dmar_fault: 44 callbacks suppressed", 100 * SECOND, level=4)
+        address, new, message = self.fault_event(watch)
+        self.assertEqual((address, new), (None, "lost"))
+        self.assertIn("44 messages or more", message)
+        for at in range(101, 111):
+            host.tree.kernel_says("dmar_fault: 1 callbacks suppressed", at * SECOND, level=4)
+        wait_for(lambda: host.status()["lost_faults"] == 54)
+        self.assertEqual(host.daemon.log().count("the kernel log lacks 44 messages"), 1)
+        self.assertIn("faults:   54 messages or more", host.vfctl("status").stdout)
+        self.faults(host, ONE, 111)
+        self.assertEqual(self.fault_event(watch)[1], "write")  # the next event
+
     def test_nothing_is_missed_over_a_restart(self):
         host = self.host(policy=self.policy(limit=50))
         host.wait_all_ready(4)
