@@ -49,7 +49,8 @@ static bool exists_in_several_domains(struct manager *m, struct address requeste
         return !d || n > 1;
 }
 
-/* VT-d prints no PCI domain. The VF, if there is just one with this bus, device and function. */
+/* VT-d prints no PCI domain, and streams have none. The VF, if there is just one with this bus, device and
+ * function. */
 static struct managed_vf *find_requester(struct manager *m, const struct fault *f, bool *ambiguous) {
         struct managed_vf *found = NULL;
         uint32_t tried = UINT32_MAX;
@@ -125,6 +126,12 @@ static void tell_stranger(struct manager *m, const struct fault *f, bool ambiguo
         events_function(m, a, "fault", kind_name(f->kind), message);
 }
 
+/* The administrator says that the streams of this machine are numbered so. */
+static void read_stream(const struct policy *p, struct fault *f) {
+        if (!f->has_requester && p && p->streams == STREAMS_REQUESTER_ID)
+                f->has_requester = fault_stream_as_function(f, &f->requester);
+}
+
 static void on_fault(struct manager *m, const struct fault *f) {
         bool ambiguous;
         struct managed_vf *v = find_requester(m, f, &ambiguous);
@@ -190,8 +197,10 @@ static void take_record(struct faults *w, const char *data, size_t n) {
 
         if (kmsg_parse(data, n, &record) < 0)
                 return;
-        if (faultlog_feed(&w->log, &record, &f))
+        if (faultlog_feed(&w->log, &record, &f)) {
+                read_stream(w->manager->policy, &f);
                 on_fault(w->manager, &f);
+        }
         note_lost(w);
 }
 
