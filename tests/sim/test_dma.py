@@ -275,6 +275,28 @@ class AerTest(SimTest):
         for name, key, n in (("correctable", "COR", correctable), ("nonfatal", "NONFATAL", nonfatal), ("fatal", "FATAL", fatal)):
             put(host.tree.root, f"sys/bus/pci/devices/{address}/aer_dev_{name}", f"Undefined 0\nRxErr {n}\nTOTAL_ERR_{key} {n}\n")
 
+    def test_errors_of_the_bridges_above_are_told(self):
+        """With the PFs that are below them."""
+        host = self.host()
+        host.wait_all_ready(4)
+        watch = host.connect()
+        watch.send("Monitor", {}, more=True)
+        host.status()
+        port = host.tree.port(host.tree.pfs[ONE])
+        n = 0
+
+        def told():
+            nonlocal n
+            n += 1
+            self.count(host, port, fatal=n)
+            return f"{port}: PCIe errors: above {ONE}: " in host.daemon.log()
+
+        wait_for(told)
+        while (event := watch.receive()["parameters"]["event"])["kind"] != "aer":
+            pass
+        self.assertEqual((event["address"], event["new"], event["lease"]), (port, "fatal", None))
+        self.assertTrue(event["message"].startswith(f"above {ONE}: 0 correctable, 0 nonfatal, "))
+
     def test_new_errors_are_told(self):
         host = self.host(start=False)
         self.count(host, ONE, correctable=7)
