@@ -101,13 +101,14 @@ int verb_renew(struct cli *cli, const struct verb *verb, int argc, char **argv) 
 }
 
 /* quarantine and clear: one address, and a reason that goes to the journal. */
-static int call_with_reason(struct cli *cli, const struct verb *verb, const char *method, bool needs_reason,
-                            int argc, char **argv) {
+static int call_with_reason(struct cli *cli, const struct verb *verb, const char *method, int argc,
+                            char **argv) {
         _cleanup_client_ struct client c = CLIENT_CLOSED;
         _cleanup_json_ json_t *reply = NULL;
         const char *reason = NULL;
         const struct option options[] = {
-                { "reason", 0, "TEXT", "why, for the journal and for 'vfctl show'", OPTION_TEXT, &reason },
+                { "reason", 0, "TEXT", "why, for the journal and for others; must be given", OPTION_TEXT,
+                  &reason },
         };
         struct address a;
         int r = options_parse(cli, verb, options, ARRAY_SIZE(options), false, &argc, argv);
@@ -118,14 +119,13 @@ static int call_with_reason(struct cli *cli, const struct verb *verb, const char
                 return usage_error(verb, "needs one address, see 'vfctl list vfs'");
         if (address_parse(argv[1], &a) < 0)
                 return usage_error(verb, "'%s' is not an address such as 0000:01:10.0", argv[1]);
-        if (needs_reason && (!reason || !reason[0]))
+        if (!reason || !reason[0])
                 return usage_error(verb, "needs --reason TEXT: somebody will ask why");
         if ((r = client_open(&c, cli)) != 0)
                 return r;
         json_t *parameters = new_object();
         put_text(parameters, "address", ADDRESS_STR(a));
-        if (reason)
-                put_text(parameters, "reason", reason);
+        put_text(parameters, "reason", reason);
         r = client_call(&c, method, parameters, &reply);
         if (r == 0 && cli->json)
                 print_json(reply);
@@ -133,9 +133,9 @@ static int call_with_reason(struct cli *cli, const struct verb *verb, const char
 }
 
 int verb_quarantine(struct cli *cli, const struct verb *verb, int argc, char **argv) {
-        return call_with_reason(cli, verb, "Quarantine", true, argc, argv);
+        return call_with_reason(cli, verb, "Quarantine", argc, argv);
 }
 
 int verb_clear(struct cli *cli, const struct verb *verb, int argc, char **argv) {
-        return call_with_reason(cli, verb, "Clear", false, argc, argv);
+        return call_with_reason(cli, verb, "Clear", argc, argv);
 }

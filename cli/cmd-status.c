@@ -106,6 +106,9 @@ static int print_status(struct client *c, const struct status_record *s) {
         printf("\nleases:   %lld", (long long) s->leases);
         print_count(count_members(c, "ListLeases", "leases", "over_policy"), "over policy");
         putchar('\n');
+        if (s->lost_faults > 0)
+                printf("faults:   %s%lld messages or more may be missing in the kernel log%s\n",
+                       colour_on(COLOUR_BUSY), (long long) s->lost_faults, colour_off(COLOUR_BUSY));
         return print_problems(s);
 }
 

@@ -45,7 +45,7 @@ static const struct verb verbs[] = {
         { "undrain", "PF", "Let a PF be leased again", "  vfctl undrain 0000:01:00.0\n", verb_undrain },
         { "quarantine", "ADDRESS --reason TEXT", "Take a VF out of use",
           "  vfctl quarantine 0000:01:10.0 --reason 'ticket 4711'\n", verb_quarantine },
-        { "clear", "ADDRESS", "Give a quarantined VF another chance",
+        { "clear", "ADDRESS --reason TEXT", "Give a quarantined VF another chance",
           "  vfctl clear 0000:01:10.0 --reason 'firmware updated'\n", verb_clear },
         { "rescan", "", "Have vfctld read the hardware again", "  vfctl rescan\n", verb_rescan },
         { "reload", "", "Have vfctld read the policy again", "  vfctl reload\n", verb_reload },

@@ -71,7 +71,7 @@ int record_problem(json_t *v, struct problem_record *ret) {
 int record_status(json_t *v, struct status_record *ret) {
         READ("Status", TEXT(version), BOOL(ready), BOOL(policy_valid), ARRAY(policy_errors),
              TEXT(fence_backend), BOOL(can_fd), BOOL(can_node), INT(pfs), INT(vfs), OBJECT(vf_states),
-             INT(leases), ARRAY(problems));
+             INT(leases), OPTIONAL_INT(lost_faults), ARRAY(problems));
 }
 
 int record_pf(json_t *v, struct pf_record *ret) {

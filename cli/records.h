@@ -26,7 +26,7 @@ struct status_record {
         const char *version, *fence_backend;
         bool ready, policy_valid, can_fd, can_node;
         json_t *policy_errors, *vf_states, *problems;
-        int64_t pfs, vfs, leases;
+        int64_t pfs, vfs, leases, lost_faults;
 };
 struct pf_record {
         const char *address, *driver, *netdev, *vendor, *device, *class, *model, *pool, *reason, *slot,

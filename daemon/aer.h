@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* PCIe errors of PFs and VFs: the kernel's counters, a few functions a second in turn, and its recovery
- * events. */
+/* PCIe errors of PFs, VFs and the bridges above them: the kernel's counters, a few functions a second in
+ * turn, and its recovery events. */
 
 #include "daemon/manager.h"
 

@@ -91,6 +91,16 @@ void events_release_requested(struct manager *m, const struct managed_vf *v) {
                      });
 }
 
+void events_cleared(struct manager *m, const struct managed_vf *v, enum reason reason, const char *why) {
+        broadcast(m, &(struct event){
+                                     .kind = "cleared",
+                                     .reason = reason_name(reason),
+                                     .message = why,
+                                     .address = &v->vf.address,
+                                     .lease = lease_of_vf(v),
+                     });
+}
+
 void events_device(struct manager *m, const struct managed_vf *v, const char *kind, const char *what,
                    const char *message) {
         broadcast(m, &(struct event){
@@ -102,9 +112,9 @@ void events_device(struct manager *m, const struct managed_vf *v, const char *ki
                      });
 }
 
-void events_pf_device(struct manager *m, struct address a, const char *kind, const char *what,
-                      const char *message) {
-        broadcast(m, &(struct event){ .kind = kind, .now = what, .message = message, .address = &a });
+void events_function(struct manager *m, const struct address *a, const char *kind, const char *what,
+                     const char *message) {
+        broadcast(m, &(struct event){ .kind = kind, .now = what, .message = message, .address = a });
 }
 
 void events_policy(struct manager *m, const char *what) {

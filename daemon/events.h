@@ -11,10 +11,13 @@ void events_lease(struct manager *m, const struct lease *l, const char *what);
 void events_isolation(struct manager *m, const struct managed_vf *v, const char *what);
 /* The owner of a leased VF that was taken out of use is asked to release it. */
 void events_release_requested(struct manager *m, const struct managed_vf *v);
+/* An administrator gives a VF another chance, which was taken out of use for a reason. */
+void events_cleared(struct manager *m, const struct managed_vf *v, enum reason reason, const char *why);
 /* Something a device did, or was kept from doing. */
 void events_device(struct manager *m, const struct managed_vf *v, const char *kind, const char *what,
                    const char *message);
-void events_pf_device(struct manager *m, struct address a, const char *kind, const char *what,
-                      const char *message);
+/* The same of a function that is no VF of ours; NULL: nobody knows which. */
+void events_function(struct manager *m, const struct address *a, const char *kind, const char *what,
+                     const char *message);
 void events_policy(struct manager *m, const char *what);
 void events_ready(struct manager *m);

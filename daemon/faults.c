@@ -23,11 +23,13 @@
 #define RECORD_MAX  8192 /* CONSOLE_EXT_LOG_MAX of the kernel: a read of less is refused */
 #define RECORDS_MAX 64   /* for one turn of the loop */
 #define RETRY_USEC  (5ULL * 1000000ULL)
+#define LOST_USEC   (60ULL * 1000000ULL) /* what is lost is told at once, and then not more often */
 
 struct faults {
         struct manager *manager;
         int kmsg;
-        sd_event_source *io, *retry;
+        sd_event_source *io, *retry, *lost;
+        uint64_t lost_told;
         bool said;
         struct faultlog log;
 };
@@ -47,7 +49,8 @@ static bool exists_in_several_domains(struct manager *m, struct address requeste
         return !d || n > 1;
 }
 
-/* VT-d prints no PCI domain. The VF, if there is just one with this bus, device and function. */
+/* VT-d prints no PCI domain, and streams have none. The VF, if there is just one with this bus, device and
+ * function. */
 static struct managed_vf *find_requester(struct manager *m, const struct fault *f, bool *ambiguous) {
         struct managed_vf *found = NULL;
         uint32_t tried = UINT32_MAX;
@@ -104,17 +107,37 @@ static const char *kind_name(enum fault_kind k) {
         return names[k];
 }
 
+/* Nobody is blamed, but it is told: whoever watches must know that faults are more than those of VFs. */
+static void tell_stranger(struct manager *m, const struct fault *f, bool ambiguous) {
+        const struct address *a = f->has_domain ? &f->requester : NULL;
+        const char *full = ADDRESS_STR(f->requester);
+        char message[FAULT_TEXT_MAX + 80];
+
+        snprintf(message, sizeof(message), "%s%s: %s",
+                 !f->has_requester ? "an unknown function"
+                 : a               ? full
+                                   : strchr(full, ':') + 1,
+                 ambiguous          ? ", which exists in several PCI domains"
+                 : f->has_requester ? ", which is no VF of ours"
+                                    : "",
+                 f->text);
+        log_with(LOG_NOTICE, (&(struct log_fields){ .message_id = MESSAGE_ID_STRANGER }),
+                 "the IOMMU stopped %s of %s", fault_kind_to_string(f->kind), message);
+        events_function(m, a, "fault", kind_name(f->kind), message);
+}
+
+/* The administrator says that the streams of this machine are numbered so. */
+static void read_stream(const struct policy *p, struct fault *f) {
+        if (!f->has_requester && p && p->streams == STREAMS_REQUESTER_ID)
+                f->has_requester = fault_stream_as_function(f, &f->requester);
+}
+
 static void on_fault(struct manager *m, const struct fault *f) {
         bool ambiguous;
         struct managed_vf *v = find_requester(m, f, &ambiguous);
 
         if (!v) {
-                log_with(LOG_NOTICE, (&(struct log_fields){ .message_id = MESSAGE_ID_FAULT }),
-                         "the IOMMU stopped %s of %s: %s", fault_kind_to_string(f->kind),
-                         ambiguous          ? "a function that exists in several PCI domains"
-                         : f->has_requester ? "a function that is no VF of ours"
-                                            : "an unknown function",
-                         f->text);
+                tell_stranger(m, f, ambiguous);
                 return;
         }
         const struct lease *l = lease_of_vf(v);
@@ -133,14 +156,52 @@ static void on_fault(struct manager *m, const struct fault *f) {
         obey_rule(v, f);
 }
 
+/* Limited by the kernel, or overwritten before it was read; of these nobody knows what they told of. */
+static void tell_lost(struct faults *w) {
+        uint64_t more = w->log.lost - w->lost_told;
+        char message[128];
+
+        if (more == 0)
+                return;
+        w->lost_told = w->log.lost;
+        snprintf(message, sizeof(message),
+                 "%llu messages or more that may have told of DMA faults; those of VFs may not all be counted",
+                 (unsigned long long) more);
+        log_with(LOG_WARNING, (&(struct log_fields){ .message_id = MESSAGE_ID_LOST }),
+                 "the kernel log lacks %s", message);
+        events_function(w->manager, NULL, "fault", "lost", message);
+        sd_event_source_set_time_relative(w->lost, LOST_USEC);
+        sd_event_source_set_enabled(w->lost, SD_EVENT_ONESHOT);
+}
+
+static int on_lost(sd_event_source *s, uint64_t usec, void *userdata) {
+        tell_lost(userdata); /* what has come since; nothing: the next is told at once again */
+        return 0;
+}
+
+static void note_lost(struct faults *w) {
+        int enabled = SD_EVENT_OFF;
+
+        sd_event_source_get_enabled(w->lost, &enabled);
+        if (enabled == SD_EVENT_OFF)
+                tell_lost(w);
+}
+
+uint64_t faults_lost(const struct manager *m) {
+        return m->faults ? m->faults->log.lost : 0;
+}
+
 static void take_record(struct faults *w, const char *data, size_t n) {
         struct kmsg_record record;
         struct fault f;
 
         if (kmsg_parse(data, n, &record) < 0)
                 return;
-        if (faultlog_feed(&w->log, &record, &f))
+        if (faultlog_feed(&w->log, &record, &f)) {
+                read_stream(w->manager->policy, &f);
                 on_fault(w->manager, &f);
+        }
+        note_lost(w);
 }
 
 static void lose_log(struct faults *w, int error) {
@@ -165,7 +226,8 @@ static int on_kmsg(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                 else if (n < 0 &&
                          errno == EPIPE) { /* overwritten before it was read: kernel/printk/printk.c */
                         faultlog_reset(&w->log);
-                        log_warning("kernel messages were lost; DMA faults may have been among them");
+                        w->log.lost++;
+                        note_lost(w);
                 } else if (n < 0 && (errno == EAGAIN || errno == EINTR))
                         return 0;
                 else {
@@ -234,6 +296,10 @@ int faults_start(struct manager *m) {
         w->kmsg = -1;
         faultlog_reset(&w->log);
         int r = sd_event_add_time_relative(m->event, &w->retry, CLOCK_MONOTONIC, 0, 0, on_retry, w);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &w->lost, CLOCK_MONOTONIC, LOST_USEC, 0, on_lost, w);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(w->lost, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         int fd = fdstore_take_kmsg(m->fdstore);
@@ -252,6 +318,7 @@ void faults_stop(struct manager *m) {
                 return;
         sd_event_source_disable_unref(w->io);
         sd_event_source_disable_unref(w->retry);
+        sd_event_source_disable_unref(w->lost);
         close_fd(&w->kmsg);
         free(w);
 }

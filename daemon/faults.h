@@ -11,3 +11,7 @@ struct faults;
  * missed, or as standard input. Without it the daemon works on, and says so. 0 or -ENOMEM. */
 int faults_start(struct manager *m);
 void faults_stop(struct manager *m);
+
+/* How many messages that may have told of faults the log lacks, since this daemon started and as far as the
+ * kernel says so; each stands for one fault or more. */
+uint64_t faults_lost(const struct manager *m);

@@ -86,8 +86,7 @@ struct manager {
         struct path_question *path_questions; /* to workers, see vf-evidence.c */
         struct pf_stats *stats;               /* what workers read, see stats.c */
         struct stats_call *stats_calls;       /* who waits for that */
-        sd_event_source *aer;                 /* timer: looks at the next functions' PCIe errors */
-        size_t aer_pf, aer_vf;                /* which is next: index of the PF, 0 or 1 + index of its VF */
+        struct aer *aer;                      /* looks at functions' PCIe errors */
         sd_event_source *cut_off;             /* timer: condemned VFs that are still leased */
         sd_event_source *ready_deadline;
         uint64_t ready_until; /* usec, monotonic: READY=1 is sent then at the latest */

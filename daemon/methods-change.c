@@ -93,24 +93,24 @@ void method_reload(struct connection *c, json_t *parameters) {
 
 /* address and reason of Quarantine and Clear; NULL: answered. The reason is for the journal and for people.
  */
-static struct managed_vf *parse_verdict(struct connection *c, json_t *parameters, bool needs_reason,
-                                        const char **ret_reason) {
-        const char *text = NULL;
+static struct managed_vf *parse_verdict(struct connection *c, json_t *parameters, char *why, size_t size) {
+        const char *text = NULL, *reason = NULL;
         struct address a;
         const struct json_field fields[] = {
                 { "address", JSON_KIND_STRING, true, &text },
-                { "reason", JSON_KIND_STRING, needs_reason, ret_reason },
+                { "reason", JSON_KIND_STRING, true, &reason },
         };
 
         if (!method_parameters(c, parameters, fields, ARRAY_SIZE(fields)))
                 return NULL;
         if (address_parse(text, &a) < 0)
                 method_invalid(c, "address");
-        else if (strlen(*ret_reason) > 120 || (needs_reason && !**ret_reason))
+        else if (!reason[0] || strlen(reason) > 120)
                 method_invalid(c, "reason");
         else {
                 struct managed_vf *v = manager_find_vf(c->manager, a);
 
+                snprintf(why, size, "uid %u: %s", c->peer.uid, reason);
                 if (v)
                         return v;
                 connection_refuse(c, REASON_NO_SUCH_DEVICE, text);
@@ -119,33 +119,27 @@ static struct managed_vf *parse_verdict(struct connection *c, json_t *parameters
 }
 
 void method_quarantine(struct connection *c, json_t *parameters) {
-        const char *reason = "";
-        struct managed_vf *v = parse_verdict(c, parameters, true, &reason);
-        char detail[160];
+        char why[160];
+        struct managed_vf *v = parse_verdict(c, parameters, why, sizeof(why));
 
         if (!v)
                 return;
-        snprintf(detail, sizeof(detail), "uid %u: %s", c->peer.uid, reason);
-        if (vf_condemn(v, REASON_ADMIN, detail) < 0)
+        if (vf_condemn(v, REASON_ADMIN, why) < 0)
                 connection_refuse(c, REASON_NOT_MANAGED, ADDRESS_STR(v->vf.address));
         else
                 connection_reply(c, json_object());
 }
 
 void method_clear(struct connection *c, json_t *parameters) {
-        const char *reason = "";
-        struct managed_vf *v = parse_verdict(c, parameters, false, &reason);
+        char why[160];
+        struct managed_vf *v = parse_verdict(c, parameters, why, sizeof(why));
 
         if (!v)
                 return;
-        struct address a = v->vf.address;
-        if (vf_clear(v) < 0) {
+        if (vf_clear(v, why) < 0)
                 connection_refuse(c, REASON_NO_SUCH_DEVICE, "it is not quarantined");
-                return;
-        }
-        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &a }), "cleared by uid %u%s%s", c->peer.uid,
-                 reason[0] ? ": " : "", reason);
-        connection_reply(c, json_object());
+        else
+                connection_reply(c, json_object());
 }
 
 /* The PF that an address names; NULL: answered. */

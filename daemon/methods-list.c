@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "daemon/evidence-json.h"
+#include "daemon/faults.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
 #include "daemon/nvme.h"
@@ -55,8 +56,8 @@ static json_t *problems_json(struct connection *c) {
                         struct managed_vf *v = managed_vf(pf->vfs[j]);
 
                         if (v->shown != REASON_NONE && v->vf.state != VF_UNMANAGED && method_may_see_vf(c, v))
-                                json_array_append_new(problems,
-                                                      problem_json(&v->vf.address, v->shown, v->detail));
+                                json_array_append_new(problems, problem_json(&v->vf.address, v->shown,
+                                                                             vf_shown_detail(v)));
                 }
         }
         return problems;
@@ -92,14 +93,15 @@ void method_get_status(struct connection *c, json_t *parameters) {
                 n_leases += method_may_see_lease(c, m->leases[i]);
         json_t *counts = counts_json(c, &n_vfs);
         const struct policy_errors none = { 0 };
-        connection_reply(c, json_pack("{s:{s:s,s:b,s:b,s:o,s:s,s:b,s:b,s:i,s:i,s:o,s:i,s:o}}", "status",
+        connection_reply(c, json_pack("{s:{s:s,s:b,s:b,s:o,s:s,s:b,s:b,s:i,s:i,s:o,s:i,s:I,s:o}}", "status",
                                       "version", VERSION, "ready", m->settled, "policy_valid",
                                       m->policy != NULL, "policy_errors",
                                       policy_errors_json(c->peer.admin ? &m->policy_errors : &none),
                                       "fence_backend", backend_to_string(m->inventory.fence), "can_fd",
                                       m->inventory.can_fd, "can_node", m->inventory.can_node, "pfs",
                                       c->peer.admin ? (int) m->inventory.n_pfs : 0, "vfs", (int) n_vfs,
-                                      "vf_states", counts, "leases", (int) n_leases, "problems",
+                                      "vf_states", counts, "leases", (int) n_leases, "lost_faults",
+                                      c->peer.admin ? (json_int_t) faults_lost(m) : 0, "problems",
                                       problems_json(c)));
 }
 

@@ -88,9 +88,10 @@ static void vf_first_seen(struct managed_vf *v) {
         if (l) {
                 lease_adopt_vf(m, l, v);
                 vf_restore_quarantine(v);
-        } else if (vf_restore_quarantine(v))
-                return;
-        else if (v->vf.pf->pool < 0)
+        } else if (vf_restore_quarantine(v)) {
+                if (v->fence >= 0)
+                        vf_check_stored_fence(v);
+        } else if (v->vf.pf->pool < 0)
                 vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
         else {
                 if (v->fence >= 0)
@@ -141,9 +142,12 @@ static void vf_observe(struct managed_vf *v) {
         case VF_LEASED:
                 vf_watch_verdict(v);
                 break;
+        case VF_QUARANTINED:
+                if (!vfio) /* unbinding takes it out of its container: nothing fences it any more */
+                        vf_drop_fence(v);
+                break;
         case VF_LEASING:
         case VF_RECLAIMING:
-        case VF_QUARANTINED:
         case VF_STUCK:
         case _VF_STATE_MAX:
                 break;

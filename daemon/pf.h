@@ -59,6 +59,7 @@ void managed_pf_unused(struct managed_pf *p);
 int pf_rescan(struct managed_pf *p);
 /* vf-evidence.c: reads the path above it again if VFs of it are leased. */
 void pf_watch_verdict(struct managed_pf *p);
+void evidence_returned(struct manager *m, struct address pf); /* the worker that hung in that has */
 void evidence_stop(struct manager *m); /* after the worker link: nobody answers any more */
 
 void pf_rescan_soon(struct managed_pf *p);

@@ -14,22 +14,27 @@
  * (drivers/vfio/pci/vfio_pci_config.c:vfio_basic_config_write). */
 #define CUT_OFF_AGAIN_USEC (2ULL * 1000000ULL)
 
+static void cut_off_ended(struct managed_vf *v, int error, const char *detail) {
+        if (error < 0 && !v->cut_off_failed)
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
+                         "could not be cut off, only the IOMMU stands before it: %s", detail);
+        v->cut_off_failed = error < 0;
+}
+
 static void on_cut_off(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error < 0 && !v->cut_off_failed)
-                log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
-                         "could not be cut off, only the IOMMU stands before it: %s", reply->detail);
-        v->cut_off_failed = reply->error < 0;
+        cut_off_ended(v, reply->error, reply->detail);
         vf_advance(v);
 }
 
 void vf_cut_off(struct managed_vf *v) {
         struct worker_op op = vf_op(v, WORKER_CUT_OFF, on_cut_off);
 
-        if (!v->busy && v->vf.state == VF_LEASED)
+        /* of one that hangs each try would take another worker away */
+        if (!v->busy && v->vf.state == VF_LEASED && !vf_hangs_in(v, WORKER_CUT_OFF))
                 vf_submit(v, &op);
 }
 
@@ -96,7 +101,7 @@ int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
         if (v->vf.state == VF_ABSENT || v->vf.state == VF_UNMANAGED)
                 return -EINVAL;
         if (v->vf.state == VF_QUARANTINED) {
-                text_copy(v->detail, sizeof(v->detail), detail);
+                text_copy(v->condemned_detail, sizeof(v->condemned_detail), detail);
                 v->vf.reason = v->shown = reason;
                 store_quarantine(v, reason, detail);
                 return 0;
@@ -113,22 +118,36 @@ int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail) {
                 watch(v->manager);
                 if (!again)
                         events_release_requested(v->manager, v);
-        } else if (v->vf.state != VF_RECLAIMING)
-                vf_meets_its_end(v); /* if it is busy, when it is not any more: vf_advance() */
+        } else if (v->vf.state != VF_RECLAIMING && vf_meets_its_end(v))
+                vf_advance(v); /* if it is busy, all of this comes when it is not any more */
         return 0;
 }
 
-int vf_clear(struct managed_vf *v) {
-        bool condemned = v->condemned != REASON_NONE;
+void vf_hangs_leased(struct managed_vf *v) {
+        char detail[sizeof(v->condemned_detail)];
 
+        snprintf(detail, sizeof(detail), "%s did not return", worker_op_name(v->op));
+        if (v->op == WORKER_CUT_OFF)
+                cut_off_ended(v, -ETIMEDOUT, detail);
+        if (v->condemned == REASON_NONE)
+                vf_condemn(v, REASON_STUCK, detail);
+}
+
+int vf_clear(struct managed_vf *v, const char *why) {
+        enum reason reason = v->vf.state == VF_QUARANTINED ? v->vf.reason : v->condemned;
+
+        if (reason == REASON_NONE)
+                return -EINVAL;
+        log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }), "cleared by %s", why);
+        events_cleared(v->manager, v, reason, why);
         v->condemned = REASON_NONE;
+        v->cut_off_failed = false;
+        v->fault_window = (struct fault_window){ 0 }; /* what it did was judged, and pardoned */
         if (v->vf.state != VF_QUARANTINED) {
-                if (condemned)
-                        store_unquarantine(v);
-                return condemned ? 0 : -EINVAL;
+                store_unquarantine(v);
+                return 0;
         }
         v->last_hand_off = HAND_OFF_AUTO; /* whoever had it last: trust nothing */
-        v->fence_tried = false;
         v->listen_tries = 0;
         vf_enter(v, VF_EVENT_CLEARED, REASON_NONE);
         vf_advance(v);

@@ -10,7 +10,7 @@
 int vf_condemn(struct managed_vf *v, enum reason reason, const char *detail);
 
 /* An administrator gives it another chance; -EINVAL if it is not quarantined and not condemned. */
-int vf_clear(struct managed_vf *v);
+int vf_clear(struct managed_vf *v, const char *why);
 
 /* First sight of a VF, leased or not: true if it is written down as quarantined. */
 bool vf_restore_quarantine(struct managed_vf *v);
@@ -20,5 +20,8 @@ bool vf_meets_its_end(struct managed_vf *v);
 
 /* Bus Master off, again; for a leased and condemned VF that still tries. */
 void vf_cut_off(struct managed_vf *v);
+
+/* An operation on a leased VF did not return: it is condemned, if it is not yet. */
+void vf_hangs_leased(struct managed_vf *v);
 
 void quarantine_stop(struct manager *m);

@@ -386,11 +386,15 @@ int reconcile_rescan_all(struct manager *m) {
         return 0;
 }
 
-void reconcile_worker_returned(struct address pf, struct address target, bool vf_scope, void *manager) {
+void reconcile_worker_returned(const struct worker_op *op, void *manager) {
+        struct address target = op->request.address;
+        bool vf_scope = op->vf_scope;
         struct manager *m = manager;
-        struct pf *known = inventory_find_pf(&m->inventory, pf);
+        struct pf *known = inventory_find_pf(&m->inventory, op->pf);
 
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &target }), "the operation that hung is over");
+        if (op->request.op == WORKER_EVIDENCE)
+                evidence_returned(m, target);
         if (!known)
                 return;
         if (!vf_scope) {
@@ -401,6 +405,8 @@ void reconcile_worker_returned(struct address pf, struct address target, bool vf
         for (size_t i = 0; i < known->n_vfs; i++) {
                 struct managed_vf *v = managed_vf(known->vfs[i]);
 
+                if (address_equal(v->vf.address, target))
+                        v->hanging &= ~(1ULL << op->request.op);
                 /* others may hang on workers of their own */
                 if (v->vf.state == VF_STUCK &&
                     (address_equal(v->vf.address, target) || (!vf_scope && !v->vf_scope)))

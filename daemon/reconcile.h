@@ -32,4 +32,4 @@ void reconcile_assign_pools(struct manager *m);
 void reconcile_remove_pf(struct manager *m, struct managed_pf *p);
 
 /* An abandoned worker ended: what it was doing is over now, whatever came of it. */
-void reconcile_worker_returned(struct address pf, struct address target, bool vf_scope, void *manager);
+void reconcile_worker_returned(const struct worker_op *op, void *manager);

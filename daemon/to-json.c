@@ -93,7 +93,7 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                          v->condemned_detail[0] ? ": " : "", v->condemned_detail);
         else if (reason != REASON_NONE)
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
-                         v->detail[0] ? ": " : "", v->detail);
+                         vf_shown_detail(v)[0] ? ": " : "", vf_shown_detail(v));
         return json_pack(
                         "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o,s:o,s:o,s:o}",
                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",

@@ -211,6 +211,8 @@ static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
 
         struct manager *m = q->manager;
 
+        if (reply->error == -ETIMEDOUT) /* another one would hang too: evidence_returned() */
+                return;
         forget_question(q);
         if (!pf || worker_reply_is_transient(reply))
                 return;
@@ -218,6 +220,14 @@ static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
         worker_path_take_pf(reply, pf);
         for (size_t i = 0; i < pf->n_vfs; i++)
                 vf_watch_verdict(managed_vf(pf->vfs[i]));
+}
+
+void evidence_returned(struct manager *m, struct address pf) {
+        for (struct path_question *q = m->path_questions; q; q = q->next)
+                if (address_equal(q->pf, pf)) {
+                        forget_question(q);
+                        return;
+                }
 }
 
 static bool has_leased(const struct pf *pf) {

@@ -47,7 +47,10 @@ void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum
                 vf_retry_later(v, reason, v->detail);
                 return;
         }
-        vf_enter(v, VF_EVENT_FAILED, reason);
+        if (v->vf.state == VF_QUARANTINED) /* why it is there stays */
+                vf_blocked(v, reason, v->detail);
+        else
+                vf_enter(v, VF_EVENT_FAILED, reason);
 }
 
 static void on_holders_shown(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -199,12 +202,9 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                                 v->fair_trial && !v->manager->host.unsafe_interrupts ? TRI_YES : TRI_UNKNOWN;
                 vf_take_evidence(v, reply);
                 v->n_holders = 0;
-                vf_blocked(v, v->vf.state == VF_QUARANTINED ? v->vf.reason : REASON_NONE, "");
+                vf_blocked(v, REASON_NONE, "");
                 vf_advance(v);
-        } else if (v->vf.state == VF_QUARANTINED)
-                log_with(LOG_WARNING, (&(struct log_fields){ .address = &v->vf.address }),
-                         "quarantined and not fenced: %s: %s", reply->detail, errno_text(reply->error));
-        else if (reason == REASON_HELD)
+        } else if (reason == REASON_HELD)
                 step_show_holders(v);
         else if (reason_is_evidence(reason)) {
                 if (reason == REASON_NO_MSI_ISOLATION)
@@ -399,6 +399,23 @@ static void advance_reclaiming(struct managed_vf *v) {
                 step_scrub(v);
 }
 
+/* Out of use and yet fenced. A reboot leaves nothing of its driver and its fence, and its group may be
+ * pass-through again. A host driver that has it is left alone: somebody saw to that. */
+static void advance_quarantined(struct managed_vf *v) {
+        bool alone = v->vf.group_devices == 1, vfio = vf_has_vfio(&v->vf);
+
+        if (v->fence < 0 && alone && !v->vf.driver[0] && v->vf.pf->pool >= 0)
+                step_bind(v);
+        else if (v->fence < 0 && alone && vfio && strcmp(v->vf.group_type, "identity") == 0)
+                step_bind(v); /* allowed while nobody has it open */
+        else if (v->fence < 0 && alone && vfio)
+                step_fence(v);
+        else if (vf_must_listen(v) && v->listen_tries < PROBE_TRIES) {
+                v->listen_tries++;
+                vf_step_listen(v);
+        }
+}
+
 void vf_advance(struct managed_vf *v) {
         const struct pf *pf = v->vf.pf;
 
@@ -406,8 +423,8 @@ void vf_advance(struct managed_vf *v) {
                 return;
         if (pf->autoprobe && !pf->whole && pf->pool >= 0 && v->vf.state != VF_LEASED)
                 return; /* workers leave it alone until that is off; then it is looked at again */
-        if (v->vf.state != VF_RECLAIMING && vf_meets_its_end(v))
-                return;
+        if (v->vf.state != VF_RECLAIMING)
+                vf_meets_its_end(v);
         if (v->vf.reason != REASON_NONE && v->vf.state != VF_QUARANTINED)
                 return;
         switch (v->vf.state) {
@@ -421,17 +438,11 @@ void vf_advance(struct managed_vf *v) {
                 advance_reclaiming(v);
                 break;
         case VF_LEASED:
-                if (!v->evident) /* found so after a restart; looking does no harm */
+                if (!v->evident && !vf_hangs_in(v, WORKER_EVIDENCE)) /* found so after a restart */
                         vf_step_evidence(v);
                 break;
         case VF_QUARANTINED:
-                if (v->fence < 0 && !v->fence_tried && vf_has_vfio(&v->vf) && v->vf.group_devices == 1) {
-                        v->fence_tried = true;
-                        step_fence(v);
-                } else if (vf_must_listen(v) && v->listen_tries < PROBE_TRIES) {
-                        v->listen_tries++;
-                        vf_step_listen(v);
-                }
+                advance_quarantined(v);
                 break;
         case VF_ABSENT:
         case VF_UNMANAGED:
@@ -444,10 +455,11 @@ void vf_advance(struct managed_vf *v) {
 }
 
 void vf_unblock(struct managed_vf *v) {
-        if (v->vf.state == VF_QUARANTINED || v->vf.state == VF_STUCK || v->busy || managed_pf(v->vf.pf)->busy)
+        if (v->vf.state == VF_STUCK || v->busy || managed_pf(v->vf.pf)->busy)
                 return; /* a PF that is busy looks at all of its VFs when it is done */
         v->retry = false;
-        v->vf.reason = REASON_NONE;
+        if (v->vf.state != VF_QUARANTINED)
+                v->vf.reason = REASON_NONE;
         vf_advance(v);
 }
 

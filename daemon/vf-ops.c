@@ -4,6 +4,7 @@
 #include "common/text.h"
 #include "daemon/fdstore.h"
 #include "daemon/pf.h"
+#include "daemon/quarantine.h"
 #include "daemon/store.h"
 #include "daemon/vf.h"
 #include "iommu/group.h"
@@ -11,6 +12,8 @@
 
 #include <errno.h>
 #include <string.h>
+
+_Static_assert(_WORKER_OP_MAX <= 64, "a bit for each in managed_vf.hanging");
 
 struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done) {
         struct worker_op op = worker_op_make(code, v->vf.address, v->vf.pf->address, done, v);
@@ -39,14 +42,37 @@ void vf_submit(struct managed_vf *v, const struct worker_op *op) {
 }
 
 /* Nothing explains a hang but the device or its driver, so an administrator has to look at it. Only unbinding
- * waits for a descriptor that an owner hides, and says nothing about the VF. */
-static void condemn_hung(struct managed_vf *v) {
-        if (v->op == WORKER_RENEW || v->condemned != REASON_NONE)
+ * waits for a descriptor that an owner hides, and says nothing about the VF; nor does a hang of what it only
+ * waited behind. One that is quarantined goes back there, whatever it was. */
+static void condemn_hung(struct managed_vf *v, bool waited) {
+        if (v->vf.state == VF_QUARANTINED) {
+                v->condemned = v->vf.reason;
+                return;
+        }
+        if (waited || v->op == WORKER_RENEW || v->condemned != REASON_NONE)
                 return;
         v->condemned = REASON_STUCK;
         snprintf(v->condemned_detail, sizeof(v->condemned_detail), "%s did not return",
                  worker_op_name(v->op));
         store_quarantine(v, REASON_STUCK, v->condemned_detail);
+}
+
+bool vf_hangs_in(const struct managed_vf *v, enum worker_op_code code) {
+        return v->hanging & 1ULL << code;
+}
+
+/* A leased VF stays its owner's. If it alone hangs, it is taken out of use; if its PF does, nothing is done
+ * to either until that is over. */
+static void op_hangs(struct managed_vf *v, bool waited) {
+        if (!waited)
+                v->hanging |= 1ULL << v->op;
+        if (v->vf.state != VF_LEASED) {
+                condemn_hung(v, waited);
+                vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
+        } else if (!waited && v->vf_scope)
+                vf_hangs_leased(v);
+        if (!v->vf_scope)
+                pf_hangs(managed_pf(v->vf.pf));
 }
 
 bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]) {
@@ -61,11 +87,7 @@ bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds
                 return true;
         }
         if (reply->error == -ETIMEDOUT || reply->error == -ECANCELED) {
-                if (reply->error == -ETIMEDOUT) /* not what only waited behind it */
-                        condemn_hung(v);
-                vf_enter(v, VF_EVENT_HUNG, REASON_STUCK);
-                if (!v->vf_scope)
-                        pf_hangs(managed_pf(v->vf.pf));
+                op_hangs(v, reply->error == -ECANCELED);
                 return true;
         }
         /* Whatever the worker says of a VF that is on its way out, the reason is that it goes */

@@ -30,7 +30,6 @@ static int on_request(sd_event_source *s, int fd, uint32_t revents, void *userda
                  "the kernel takes it away: its fence is dropped");
         vf_drop_fence(v);
         v->fresh = false;
-        v->fence_tried = false;
         if (v->vf.state == VF_READY)
                 vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
         pf_rescan_soon(managed_pf(v->vf.pf));

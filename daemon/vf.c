@@ -106,8 +106,11 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 waiting_soon(v->manager);
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
-        if (now == VF_QUARANTINED)
+        if (now == VF_QUARANTINED) {
                 v->condemned = REASON_NONE; /* it is done, for whatever reason came first */
+                v->unfenced = REASON_NONE;
+                text_copy(v->condemned_detail, sizeof(v->condemned_detail), v->detail);
+        }
         if (now == VF_QUARANTINED && old != VF_ABSENT)
                 store_quarantine(v, v->vf.reason, v->detail);
         if (e == VF_EVENT_CLEARED)
@@ -116,9 +119,30 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 lease_vf_moved(v->manager, v, old);
 }
 
+const char *vf_shown_detail(const struct managed_vf *v) {
+        return v->vf.state == VF_QUARANTINED ? v->condemned_detail : v->detail;
+}
+
+static void quarantine_blocked(struct managed_vf *v, enum reason reason, const char *detail) {
+        const struct log_fields f = { .address = &v->vf.address };
+
+        if (reason == v->unfenced)
+                return;
+        if (reason != REASON_NONE)
+                log_with(LOG_WARNING, &f, "quarantined and not fenced: %s%s%s", reason_sentence(reason),
+                         detail[0] ? ": " : "", detail);
+        else
+                log_with(LOG_NOTICE, &f, "quarantined and fenced after all");
+        v->unfenced = reason;
+}
+
 void vf_blocked(struct managed_vf *v, enum reason reason, const char *detail) {
         bool news = v->shown != reason;
 
+        if (v->vf.state == VF_QUARANTINED) {
+                quarantine_blocked(v, reason, detail);
+                return;
+        }
         v->vf.reason = v->shown = reason;
         text_copy(v->detail, sizeof(v->detail), detail);
         if (!news)

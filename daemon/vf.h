@@ -20,6 +20,7 @@ struct managed_vf {
         bool busy;            /* an operation on it is under way */
         bool vf_scope;        /* a hang of that operation is blamed on the VF alone, not on its PF */
         uint32_t op;          /* enum worker_op_code of that operation */
+        uint64_t hanging;     /* bit for each enum worker_op_code that a worker has not come back from */
         bool indexed;         /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;           /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;         /* reclaiming: the group node is root's again */
@@ -29,9 +30,10 @@ struct managed_vf {
         uint64_t nvme_set_at; /* usec, monotonic */
         bool nvme_offline;    /* leased, and it is; its owner was told */
         struct disk *disks;   /* what it was given, see disk.h */
-        bool renewed;     /* reclaiming: descriptors that the last owner may have kept are worthless now */
-        bool fence_tried; /* quarantined: one attempt to fence it was made */
-        unsigned listen_tries;            /* quarantined: attempts to listen for the kernel's request */
+        bool renewed; /* reclaiming: descriptors that the last owner may have kept are worthless now */
+        enum reason unfenced;  /* quarantined: why it could not be fenced; REASON_NONE: it could, or not tried
+                                */
+        unsigned listen_tries; /* quarantined: attempts to listen for the kernel's request */
         struct managed_vf *orphan;        /* next of manager->vf_orphans, once it is gone while busy */
         struct fault_window fault_window; /* DMA faults lately, for the policy's rule */
         uint64_t n_faults;                /* since this daemon started */
@@ -39,7 +41,7 @@ struct managed_vf {
         struct aer_counts aer;
         bool aer_seen;
         enum reason condemned; /* it is to be quarantined as soon as nobody has it; REASON_NONE: it is not */
-        char condemned_detail[160];
+        char condemned_detail[160];  /* of that, and of a quarantine */
         bool cut_off_failed;         /* said already */
         bool evident;                /* the path was collected since the VF was fenced or reset */
         enum finding_code obstacle;  /* leased: what stands against its isolation now, _FINDING_MAX nothing */
@@ -106,8 +108,12 @@ enum vf_state vf_next(enum vf_state now, enum vf_event e);
  * watchers. An event that the table does not allow is a bug: logged, and the state stays. */
 void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason);
 
-/* Sets or clears why a VF does not advance, without a change of state. Logged when it changes. */
+/* Sets or clears why a VF does not advance, without a change of state. Logged when it changes. Of a
+ * quarantined VF the reason stays that of its quarantine. */
 void vf_blocked(struct managed_vf *v, enum reason reason, const char *detail);
+
+/* What the machine said about the reason that a VF shows. */
+const char *vf_shown_detail(const struct managed_vf *v);
 
 /* vf-life.c: starts whatever brings an idle VF nearer to where it should be. Does nothing if it is busy or
  * blocked. */
@@ -122,6 +128,7 @@ void vf_submit(struct managed_vf *v, const struct worker_op *op);
 /* First thing in each callback: not busy any more; a hang or a vanished VF is handled here. True: nothing is
  * left to do. */
 bool vf_op_ended(struct managed_vf *v, const struct worker_reply *reply, int fds[WORKER_FDS_MAX]);
+bool vf_hangs_in(const struct managed_vf *v, enum worker_op_code code); /* another try would hang too */
 int vf_refresh(struct managed_vf *v);  /* re-reads its facts from sysfs; -ENODEV if it is gone */
 bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver */
 void vf_keep_fence(struct managed_vf *v, int fd_taken);
@@ -156,7 +163,8 @@ bool vf_must_listen(const struct managed_vf *v);
 void vf_step_listen(struct managed_vf *v); /* then vf_advance() */
 void vf_stop_listening(struct managed_vf *v);
 
-/* What follows from a step that failed: another try if only the worker failed, else a quarantine. */
+/* What follows from a step that failed: another try if only the worker failed, else a quarantine, or what is
+ * said of one that is in it. */
 void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum reason reason);
 
 /* Blocks the VF and tries again shortly. */

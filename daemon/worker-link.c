@@ -218,8 +218,7 @@ static void worker_lost(struct worker *w, const char *why) {
                 return;
         if (abandoned) {
                 if (l->config.on_return)
-                        l->config.on_return(e->op.pf, e->op.request.address, e->op.vf_scope,
-                                            l->config.userdata);
+                        l->config.on_return(&e->op, l->config.userdata);
         } else {
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &e->op.request.address }),
                          "worker lost during %s: %s", worker_op_name(e->op.request.op), why);

@@ -37,7 +37,7 @@ struct worker_link_config {
         unsigned workers_max;
         uint64_t timeout_usec;
         /* An abandoned worker has come back or ended: its operation is over now, whatever it did. */
-        void (*on_return)(struct address pf, struct address target, bool vf_scope, void *userdata);
+        void (*on_return)(const struct worker_op *op, void *userdata);
         void *userdata;
 };
 

@@ -403,7 +403,7 @@ static bool take_smmu_decoded(struct faultlog *l, struct cursor *c, const struct
                 return false;
         /* which way it went is in the words before, if they came whole */
         f->kind = p && p->n == ARRAY_SIZE(p->words) && p->words[0] >> 32 == sid ? smmu_kind(p) : FAULT_OTHER;
-        f->has_stream = true;
+        f->has_stream = f->looked_up = true;
         f->stream = (uint32_t) sid;
         if (known)
                 name_requester(f, a, true);

@@ -42,6 +42,7 @@ struct fault {
         struct address requester; /* zero without has_requester; may be an alias of the device (bridges) */
         bool has_stream;          /* SMMUv3, virtio-iommu */
         uint32_t stream;          /* stream or endpoint number. Firmware says what it means: see below */
+        bool looked_up; /* the kernel looked for the device of that stream; has_requester: found it */
         bool has_iova;
         uint64_t iova;             /* of the page only, with VT-d */
         uint64_t usec;             /* the kernel's monotonic clock, when the last line was printed */
@@ -80,9 +81,10 @@ bool faultlog_feed(struct faultlog *l, const struct kmsg_record *r, struct fault
 void faultlog_reset(struct faultlog *l);
 
 /* The stream number read as bus, device and function, as most machines number them, QEMU among them. Not all:
- * on i.MX95 stream 0x11 is 01:00.0. So it is for the log only, or for who knows the machine. */
+ * on i.MX95 stream 0x11 is 01:00.0. So it is only for who knows the machine, and only where the kernel, which
+ * knows it too, did not look. */
 static inline bool fault_stream_as_function(const struct fault *f, struct address *ret) {
-        if (!f->has_stream || f->stream > 0xffffU)
+        if (!f->has_stream || f->looked_up || f->stream > 0xffffU)
                 return false;
         *ret = (struct address){ 0, (uint8_t) (f->stream >> 8), (uint8_t) (f->stream >> 3 & 31U),
                                  (uint8_t) (f->stream & 7U) };

@@ -21,7 +21,7 @@ static const char *const grant_keys[_GRANT_KEY_MAX] = {
         GRANT_KEYS(X)
 #undef X
 };
-static const char *const faults_keys[] = { "dma" };
+static const char *const faults_keys[] = { "dma", "streams" };
 static const char *const rule_keys[] = { "limit", "seconds", "action" };
 
 #define KEYS(k) .keys = (k), .n_keys = ARRAY_SIZE(k)

@@ -36,6 +36,7 @@ static void parse_members(struct context *c, const char *key, json_t *root, stru
 
 static void parse_faults(struct context *c, json_t *root, struct draft *d) {
         static const char *const actions[_FAULT_ACTION_MAX] = { "log", "quarantine" };
+        static const char *const meanings[_STREAM_MEANING_MAX] = { "unknown", "requester-id" };
         static const char path[] = "/faults/dma";
         json_t *v = json_object_get(root, "faults"), *dma;
         int64_t limit = 0, seconds = 0;
@@ -45,6 +46,8 @@ static void parse_faults(struct context *c, json_t *root, struct draft *d) {
         draft_note_part(c, &d->faults, "faults");
         if (!value_object(c, "/faults", v, OBJECT_FAULTS))
                 return;
+        int meaning = value_word(c, "/faults", v, "streams", meanings, ARRAY_SIZE(meanings));
+        d->policy->streams = meaning < 0 ? STREAMS_UNKNOWN : (enum stream_meaning) meaning;
         dma = json_object_get(v, "dma");
         if (!dma || !value_object(c, path, dma, OBJECT_FAULT_RULE))
                 return;

@@ -162,6 +162,13 @@ struct fault_rule {
         enum fault_action action;
 };
 
+/* What the streams of an SMMUv3 or a virtio-iommu are numbers of. */
+enum stream_meaning {
+        STREAMS_UNKNOWN,      /* (default): of nothing that anybody can be blamed by */
+        STREAMS_REQUESTER_ID, /* bus, device and function */
+        _STREAM_MEANING_MAX,
+};
+
 struct policy {
         struct pool *pools; /* in the order of the files: the first that selects a PF has it */
         size_t n_pools;
@@ -169,6 +176,7 @@ struct policy {
         size_t n_tenants;
         json_t *pool_index, *tenant_index; /* name to index: there may be thousands */
         struct fault_rule dma_faults;
+        enum stream_meaning streams;
 };
 
 struct policy_source {

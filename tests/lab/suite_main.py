@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 import lab
@@ -349,16 +350,21 @@ def aer_count(address, name, key):
         return next(int(line.split()[1]) for line in f if line.startswith(f"TOTAL_ERR_{key} "))
 
 
-def test_pcie_errors_are_told():
-    """A correctable error, put in by the kernel's own injector (drivers/pci/pcie/aer_inject.c)."""
-    address = next(p["address"] for p in listing("pfs") if p["pool"] == "net")
+def inject_error(address, uncorrectable=0, correctable=0):
+    """A PCIe error, put in by the kernel's own injector (drivers/pci/pcie/aer_inject.c)."""
     bus, rest = address.split(":")[1:]
+    with open("/dev/aer_inject", "wb", buffering=0) as f:
+        f.write(struct.pack("=3BxII4II", int(bus, 16), int(rest[:2], 16), int(rest[3]), uncorrectable, correctable, 0, 0, 0, 0, 0))
+
+
+def test_pcie_errors_are_told():
+    """A correctable error."""
+    address = next(p["address"] for p in listing("pfs") if p["pool"] == "net")
     before = aer_count(address, "correctable", "COR")
     with subprocess.Popen(["vfctl", "monitor", "--json"], stdout=subprocess.PIPE, text=True) as monitor:
         try:
             def inject():
-                with open("/dev/aer_inject", "wb", buffering=0) as f:
-                    f.write(struct.pack("=3BxII4II", int(bus, 16), int(rest[:2], 16), int(rest[3]), 0, 0x40, 0, 0, 0, 0, 0))
+                inject_error(address, correctable=0x40)  # PCI_ERR_COR_BAD_TLP
                 return "PCIe errors" in lab.journal()
             wait_for(inject, 30, "the count is seen to rise")  # the first look at a function is only the base
         finally:
@@ -366,6 +372,26 @@ def test_pcie_errors_are_told():
         assert aer_count(address, "correctable", "COR") > before
         events = [json.loads(line)["event"] for line in monitor.stdout]
     assert [e for e in events if e["kind"] == "aer" and e["new"] == "correctable" and e["address"] == address], events
+
+
+def test_pcie_recovery_is_told():
+    """An error that is not fatal: the kernel asks the drivers of the whole link to recover, and says so by uevents."""
+    address = next(p["address"] for p in listing("pfs") if p["pool"] == "net"
+                   and not any(v["lease"] for v in listing("vfs") if v["pf"] == p["address"]))
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out, open(out.name, "w", encoding="utf-8") as end:
+        def events():
+            out.seek(0)
+            return [json.loads(line)["event"] for line in out if line.endswith("\n")]
+        monitor = subprocess.Popen(["vfctl", "monitor", "--json"], stdout=end)
+        try:
+            wait_for(lambda: vfctl("reload") and events(), 30, "the monitor listens")
+            inject_error(address, uncorrectable=0x4000)  # PCI_ERR_UNC_COMP_TIME
+            wait_for(lambda: [e for e in events() if (e["kind"], e["new"], e["address"]) == ("aer", "recovery", address)], 30,
+                     "the recovery is told")
+        finally:
+            monitor.terminate()
+            monitor.wait()
+    wait_for(lambda: all(v["state"] == "ready" for v in listing("vfs") if v["pf"] == address), 60, "its VFs are still there")
 
 
 def test_varlink_by_hand():
@@ -417,4 +443,4 @@ def test_nothing_was_logged_as_an_error():
 
 lab.main([f for n, f in list(globals().items()) if n.startswith("test_") and callable(f)
           and (IOMMUFD or n not in ("test_page_tables_differ", "test_kept_descriptor_is_worthless", "test_forced_iommufd_fence",
-                                "test_pcie_errors_are_told"))])
+                                "test_pcie_errors_are_told", "test_pcie_recovery_is_told"))])

@@ -671,6 +671,9 @@ class ListTest(CliTest):
         shown = self.out("status")
         self.assertIn("PFs:      2 (1 drained)\n", shown)
         self.assertIn("leases:   3 (1 over policy)\n", shown)
+        self.assertNotIn("faults:", shown)
+        self.stub.answers["GetStatus"]["status"]["lost_faults"] = 44
+        self.assertIn("faults:   44 messages or more may be missing in the kernel log\n", self.out("status"))
         self.stub.answers["ListPFs"] = VarlinkError("org.varlink.service.PermissionDenied", {})
         self.assertIn("PFs:      2\n", self.out("status"))
 

@@ -520,7 +520,7 @@ class SharedGroupTest(SimTest):
         host.call("Quarantine", address=address, reason="a test")
         self.refused("pool-empty", lambda: host.vm().acquire(count=4, hand_off="node"))
         self.refused("pool-empty", lambda: host.vm().acquire(count=3, hand_off="node"))
-        host.call("Clear", address=address)
+        host.call("Clear", address=address, reason="a test")
         host.wait_all_ready(4)
         host.vm(vm="web1", count=4, hand_off="node")
 

@@ -162,7 +162,7 @@ class EnableTest(SimTest):
         self.refused("pool-empty", host.vm().acquire, count=4)
         host.vm(count=3)
         host.faults()
-        host.call("Clear", address=bad)
+        host.call("Clear", address=bad, reason="a test")
         host.wait_state(bad, "ready")
 
     def test_fence_fails(self):
@@ -217,7 +217,7 @@ class LeaseFaultTest(SimTest):
         self.assertEqual(host.leases(), {})
         self.refused("pool-empty", host.vm().acquire, count=4)
         host.faults()
-        host.call("Clear", address=vf)
+        host.call("Clear", address=vf, reason="a test")
         host.wait_state(vf, "ready")
         self.assertEqual(host.vm(count=4).do("read")["found"], [""] * 4)
 
@@ -324,7 +324,7 @@ class WorkerTest(SimTest):
         host.unhang()
         self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "stuck")
         self.assertGreaterEqual(host.resets(bad), 1)
-        host.call("Clear", address=bad)
+        host.call("Clear", address=bad, reason="a test")
         host.wait_state(bad, "ready")
         self.assertEqual([lease["vm"] for lease in host.leases().values()], ["web2"])
         host.check_invariants()
@@ -342,7 +342,7 @@ class WorkerTest(SimTest):
         host.unhang()
         vf = host.wait_state(bad, "quarantined")
         self.assertEqual((vf["reason"], "scrub did not return" in vf["message"]), ("stuck", True))
-        host.call("Clear", address=bad)
+        host.call("Clear", address=bad, reason="a test")
         host.wait_state(bad, "ready")
         host.check_invariants()
 
@@ -367,7 +367,7 @@ class WorkerTest(SimTest):
         bad = next(vf for vf, state in host.states().items() if state == "stuck")
         host.unhang()
         host.wait_state(bad, "quarantined")
-        host.call("Clear", address=bad)
+        host.call("Clear", address=bad, reason="a test")
         host.wait_all_ready(4)
         self.assertEqual(host.leases(), {})
         host.check_invariants()

@@ -148,7 +148,7 @@ class RandomTest(SimTest):
     def clear(self, host):
         if self.quarantined:
             try:
-                host.call("Clear", address=self.quarantined.pop())
+                host.call("Clear", address=self.quarantined.pop(), reason="a test")
             except VarlinkError as e:  # a fault may have come in between
                 self.assertEqual(e.parameters["reason"], "no-such-device")
 

@@ -75,8 +75,8 @@ class RefusalTest(SimTest):
         host = self.host()
         for lease in ("", "0123456789abcdef", "../../etc/passwd", "a" * 1000):
             self.refused("no-such-lease", host.call, "Release", lease=lease)
-        self.refused("no-such-device", host.call, "Clear", address="0000:77:00.0")
-        self.fails(INVALID, host.call, "Clear", address="nonsense")
+        self.refused("no-such-device", lambda: host.call("Clear", address="0000:77:00.0", reason="a test"))
+        self.fails(INVALID, host.call, "Clear", address="nonsense", reason="a test")
 
     def test_hand_off_that_the_kernel_cannot_do(self):
         self.refused("no-fd-handoff", self.host(kernel="group").vm().acquire, hand_off="fd")

@@ -628,7 +628,7 @@ class AttributesTest(SimTest):
         host.faults(f"op=attributes address={vm.vfs[0]} value=2 error=5 count=1")
         vm.kill()
         self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
-        host.call("Clear", address=vm.vfs[0])
+        host.call("Clear", address=vm.vfs[0], reason="a test")
         host.wait_all_ready(4)
 
 

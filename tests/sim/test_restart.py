@@ -102,7 +102,7 @@ class RestartTest(SimTest):
         host.faults()
         host.daemon.restart()
         self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "probe-failed")
-        host.call_fresh("Clear", address=bad)
+        host.call_fresh("Clear", address=bad, reason="a test")
         host.wait_all_ready(4)
         host.daemon.restart()
         host.wait_all_ready(4)

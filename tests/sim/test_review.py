@@ -28,7 +28,7 @@ class BetweenTest(SimTest):
         host.faults(f"op=scrub address={vfs[3]} hang=1 count=1")
         host.write_policy(policy(2))
         host.call("Reload")
-        host.call("Clear", address=vfs[3])
+        host.call("Clear", address=vfs[3], reason="a test")
         wait_for(lambda: host.vf(vfs[3])["state"] == "reclaiming")
         apply = host.connect()
         apply.send("Apply", {"destructive": True}, more=True)

@@ -132,7 +132,7 @@ class TypeTest(SimTest):
         self.assertEqual({s["known"] for s in reply["statistics"]}, {"known", "unknown"})
         host.faults()
         self.check("Quarantine", host.call("Quarantine", address=red.vfs[0], reason="a test"))
-        self.check("Clear", host.call("Clear", address=red.vfs[0]))
+        self.check("Clear", host.call("Clear", address=red.vfs[0], reason="a test"))
         held.kill()
         host.wait_state(held.vfs[0], "ready")
         for method, parameters in (("Reserve", {"tenant": "red", "vm": "db1", "wants": [{"pool": "net"}]}),

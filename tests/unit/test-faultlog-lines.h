@@ -16,6 +16,7 @@
 #define FULL(s, b, d, f) .has_requester = true, .has_domain = true, .requester = { s, b, d, f }
 #define IOVA(v)          .has_iova = true, .iova = v
 #define STREAM(v)        .has_stream = true, .stream = v
+#define LOOKED_UP(v)     .has_stream = true, .stream = v, .looked_up = true
 
 struct line {
         const char *text;       /* the message */
@@ -177,22 +178,22 @@ static const struct line golden[] = {
         { "arm-smmu-v3 arm-smmu-v3.5.auto: event: F_TRANSLATION client: 0001:06:00.0 sid: 0x20600 ssid: 0x0 iova: 0xff9bc000 ipa: 0x0",
           SMMU5,
           true,
-          { FAULT_SMMUV3, FAULT_OTHER, FULL(1, 6, 0, 0), STREAM(0x20600), IOVA(0xff9bc000),
+          { FAULT_SMMUV3, FAULT_OTHER, FULL(1, 6, 0, 0), LOOKED_UP(0x20600), IOVA(0xff9bc000),
             .text = "F_TRANSLATION, request at 0xff9bc000" } },
         { "arm-smmu-v3 arm-smmu-v3.0.auto: event: C_BAD_STREAMID client: (unassigned sid) sid: 0x301 ssid: 0x0",
           SMMU,
           true,
-          { FAULT_SMMUV3, FAULT_OTHER, NOBODY, STREAM(0x301),
+          { FAULT_SMMUV3, FAULT_OTHER, NOBODY, LOOKED_UP(0x301),
             .text = "C_BAD_STREAMID, stream 0x301, no PCI function" } },
         { "arm-smmu-v3 arm-smmu-v3.0.auto: event: F_CD_FETCH client: 0000:03:00.1 sid: 0x301 ssid: 0x0 fetch_addr: 0x1000",
           SMMU,
           true,
-          { FAULT_SMMUV3, FAULT_OTHER, FULL(0, 3, 0, 1), STREAM(0x301),
+          { FAULT_SMMUV3, FAULT_OTHER, FULL(0, 3, 0, 1), LOOKED_UP(0x301),
             .text = "F_CD_FETCH, stream 0x301" } },
         { "arm-smmu-v3 arm-smmu-v3.0.auto: event: F_TRANSLATION client: fc900000.usb sid: 0x11 ssid: 0x0 iova: 0x0 ipa: 0x0",
           SMMU,
           true,
-          { FAULT_SMMUV3, FAULT_OTHER, NOBODY, STREAM(0x11), IOVA(0),
+          { FAULT_SMMUV3, FAULT_OTHER, NOBODY, LOOKED_UP(0x11), IOVA(0),
             .text = "F_TRANSLATION, request at 0x0" } },
 };
 

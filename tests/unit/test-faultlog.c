@@ -43,6 +43,7 @@ static void same_fault(const struct fault *a, const struct fault *b) {
         assert_true(address_equal(a->requester, b->requester));
         assert_int_equal(a->has_stream, b->has_stream);
         assert_int_equal(a->stream, b->stream);
+        assert_int_equal(a->looked_up, b->looked_up);
         assert_int_equal(a->has_iova, b->has_iova);
         assert_int_equal(a->iova, b->iova);
         assert_int_equal(a->usec, b->usec);
@@ -262,7 +263,7 @@ static void decodes_once(void **state) {
         struct fault f, expected = { FAULT_SMMUV3,
                                      FAULT_READ,
                                      FULL(1, 6, 0, 0),
-                                     STREAM(0x20600),
+                                     LOOKED_UP(0x20600),
                                      IOVA(0xff9bc000),
                                      .usec = 78,
                                      .text = "F_TRANSLATION, DMA read at 0xff9bc000" };
@@ -274,6 +275,8 @@ static void decodes_once(void **state) {
                 same_fault(&f, &expected);
         }
         assert_false(fault_stream_as_function(&f, &a));
+        f.stream = 0x600;
+        assert_false(fault_stream_as_function(&f, &a)); /* the kernel has looked */
         /* without the words nobody knows which way it went */
         expected.kind = FAULT_OTHER;
         strcpy(expected.text, "F_TRANSLATION, request at 0xff9bc000");

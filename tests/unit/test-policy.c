@@ -97,7 +97,9 @@ static void parses_faults(void **state) {
         assert_int_equal(p->dma_faults.limit, 3);
         assert_int_equal(p->dma_faults.seconds, 10);
         assert_int_equal(p->dma_faults.action, FAULT_ACTION_QUARANTINE);
+        assert_int_equal(p->streams, STREAMS_UNKNOWN);
         assert_int_equal(none->dma_faults.limit, 0);
+        assert_int_equal(none->streams, STREAMS_UNKNOWN);
         assert_int_equal(none->n_pools + none->n_tenants, 0);
 }
 
