@@ -4,6 +4,7 @@
 #include "policy/explain.h"
 #include "common/macro.h"
 #include "common/text.h"
+#include "policy/promise.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -59,30 +60,24 @@ struct usage {
         size_t pfs, vfs, ready; /* of the pool */
 };
 
-static void count_held(const struct lease *l, const struct tenant *t, const char *pool, size_t *in_pool,
-                       size_t *total) {
-        for (size_t k = 0; strcmp(l->tenant, t->name) == 0 && k < l->n_vfs; k++) {
-                ++*total;
-                *in_pool += strcmp(l->pools[l->vfs[k].pool], pool) == 0;
-        }
-}
-
-static bool has_lease(const struct world *w, const struct lease *promise) {
-        for (size_t i = 0; i < w->n_leases; i++)
-                if (strcmp(w->leases[i]->tenant, promise->tenant) == 0 &&
-                    strcmp(w->leases[i]->vm, promise->vm) == 0)
-                        return true;
-        return false;
+static void count_vf(const struct lease *l, const struct leased_vf *v, const char *pool, struct usage *u) {
+        u->total++;
+        u->pool += strcmp(l->pools[v->pool], pool) == 0;
 }
 
 static void count(const struct world *w, const struct tenant *t, size_t pool, struct usage *u) {
         const char *name = w->policy->pools[pool].name;
 
         for (size_t i = 0; i < w->n_leases; i++)
-                count_held(w->leases[i], t, name, &u->pool, &u->total);
-        for (size_t i = 0; i < w->n_promises; i++) /* a VM that runs has what it was promised */
-                if (!has_lease(w, w->promises[i]))
-                        count_held(w->promises[i], t, name, &u->pool, &u->total);
+                for (size_t k = 0; strcmp(w->leases[i]->tenant, t->name) == 0 && k < w->leases[i]->n_vfs; k++)
+                        count_vf(w->leases[i], &w->leases[i]->vfs[k], name, u);
+        for (size_t i = 0; i < w->n_promises; i++) {
+                const struct lease *l = w->promises[i];
+
+                for (size_t k = 0; strcmp(l->tenant, t->name) == 0 && k < l->n_vfs; k++)
+                        if (promise_is_open(w->inventory, &l->vfs[k]))
+                                count_vf(l, &l->vfs[k], name, u);
+        }
         for (size_t i = 0; i < w->inventory->n_pfs; i++) {
                 const struct pf *pf = w->inventory->pfs[i];
 

@@ -36,9 +36,13 @@ struct placing {
         size_t used_total;
 };
 
-/* Fills all but tenant, grants, world and request, which are set. 0 or -ENOMEM; placing_done() either way. */
+/* site.c: fills all but tenant, grants, world and request, which are set. 0 or -ENOMEM; placing_done() either
+ * way. */
 int placing_init(struct placing *p);
 void placing_done(struct placing *p);
+
+/* The promise that a VF belongs to, NULL if none. O(log n). */
+const struct promised *placing_promise(const struct placing *p, const struct vf *vf);
 
 /* Picks the VFs of all wants; their attributes are in attributes, by want. */
 int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
