@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct site *site_of(const struct placing *p, struct address pf) {
+struct site *placing_site(const struct placing *p, struct address pf) {
         const struct inventory *inv = p->world->inventory;
         size_t low = 0, high = inv->n_pfs;
 
@@ -38,7 +38,7 @@ static const char *group_of(const struct request *r) {
 /* One VF that somebody has or is promised weighs on its PF, and on its tenant. */
 static void count_vf(struct placing *p, const struct lease *l, const struct leased_vf *v, bool mine,
                      bool group) {
-        struct site *s = site_of(p, v->pf);
+        struct site *s = placing_site(p, v->pf);
 
         if (mine) {
                 p->used_total++;

@@ -564,11 +564,18 @@ class AttributesTest(SimTest):
         host = self.two_drivers("ice", {"link_state": "enable", "trust": True})
         vm = host.vm(vm="web1", count=4)  # only one of the drivers can do it
         self.assertEqual(set(vm.vfs), set(host.tree.pfs[TWO].vfs))
+        self.assertIn("on PFs that can do link_state", str(self.refused_untold(host, "pool-empty")))
+        vm.kill()  # which one may wait for
+        self.assertEqual(set(host.vm(vm="web2", count=4, wait=60).vfs), set(vm.vfs))
+        host = self.two_drivers("igb", {"link_state": "enable"})
+        self.assertIn("igb cannot do link_state", str(self.refused_untold(host, "attribute-unsupported", wait=60)))
+
+    def refused_untold(self, host, reason, **named):
         set_ones = lambda: [vf for _, vf, mode, _ in host.operations("attributes") if vf not in (ONE, TWO) and mode == 1]
         before = set_ones()
-        error = self.refused("attribute-unsupported", host.vm().acquire)
-        self.assertIn("igb cannot do link_state", str(error))
+        error = self.refused(reason, host.vm().acquire, **named)
         self.assertEqual(set_ones(), before)
+        return error
 
     def test_what_is_only_wished_for(self):
         """By a driver of the table, and by one that nobody knows and that refuses."""

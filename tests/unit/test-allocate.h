@@ -36,11 +36,10 @@ struct answer {
         char detail[256];
 };
 
-static inline struct answer ask(const struct host *h, const struct simple *r) {
+static inline struct answer ask_in(const struct world *world, const struct simple *r) {
         struct answer x = { 0 };
 
         memset(x.detail, 'x', sizeof(x.detail));
-        const struct world world = host_world(h);
         const struct request q = {
                 .tenant = r->tenant,
                 .vm = r->vm,
@@ -50,9 +49,15 @@ static inline struct answer ask(const struct host *h, const struct simple *r) {
                 .hand_off = r->hand_off,
                 .memory = r->memory,
         };
-        x.r = allocate(&world, &q, &x.a, x.detail, sizeof(x.detail));
+        x.r = allocate(world, &q, &x.a, x.detail, sizeof(x.detail));
         assert_non_null(memchr(x.detail, '\0', sizeof(x.detail)));
         return x;
+}
+
+static inline struct answer ask(const struct host *h, const struct simple *r) {
+        const struct world w = host_world(h);
+
+        return ask_in(&w, r);
 }
 
 static inline struct simple request_for(const char *tenant, const char *pool, unsigned count) {
