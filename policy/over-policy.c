@@ -36,19 +36,20 @@ static void tally_done(struct tally *t) {
 }
 
 static enum reason check_attributes(const struct grant *g, const struct vf_attributes *a) {
-        const struct vf_attributes *limit = &g->attributes;
+        struct vf_attributes limit = g->attributes;
 
+        limit.set &= ~(g->wish & ~a->set); /* a wish that the driver could not fulfil */
         if (a->set & ATTR_MAC && !grant_may_keep_mac(g, a->mac))
                 return REASON_MAC;
         if (a->set & ATTR_VLAN ? !grant_allows_vlan(g, a->vlan) : g->n_vlans > 0)
                 return REASON_VLAN;
-        if (limit->set & ATTR_MAX_TX &&
-            (!(a->set & ATTR_MAX_TX) || a->max_tx_mbps == 0 || a->max_tx_mbps > limit->max_tx_mbps))
+        if (limit.set & ATTR_MAX_TX &&
+            (!(a->set & ATTR_MAX_TX) || a->max_tx_mbps == 0 || a->max_tx_mbps > limit.max_tx_mbps))
                 return REASON_RATE;
-        if (a->set & ATTR_MIN_TX && a->min_tx_mbps > (limit->set & ATTR_MIN_TX ? limit->min_tx_mbps : 0))
+        if (a->set & ATTR_MIN_TX && a->min_tx_mbps > (limit.set & ATTR_MIN_TX ? limit.min_tx_mbps : 0))
                 return REASON_RATE;
-        if ((a->set & ATTR_TRUST && a->trust && !(limit->set & ATTR_TRUST && limit->trust)) ||
-            (limit->set & ATTR_SPOOF_CHECK && limit->spoof_check &&
+        if ((a->set & ATTR_TRUST && a->trust && !(limit.set & ATTR_TRUST && limit.trust)) ||
+            (limit.set & ATTR_SPOOF_CHECK && limit.spoof_check &&
              !(a->set & ATTR_SPOOF_CHECK && a->spoof_check)))
                 return REASON_OVER_POLICY;
         return REASON_NONE;

@@ -432,8 +432,6 @@ static int place_pool(struct round *r, struct allocation *a, char *detail, size_
         struct shortage s = { 0 };
         size_t near;
 
-        if (is_unsupported(r, detail, size))
-                return REASON_ATTRIBUTE_UNSUPPORTED;
         if (!is_short(r, &s))
                 return (r->p->request->together ? place_together(r, a, &s) : place_each(r, a, &s))
                                        ? REASON_NONE
@@ -478,31 +476,45 @@ static void sort_by_want(struct allocation *a) {
                 }
 }
 
-int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
-          char *detail, size_t size) {
+/* One round for each pool, in the order of the wants. Returns how many. */
+static size_t begin_rounds(struct placing *p, const struct vf_attributes attributes[WANTS_MAX],
+                           struct round rounds[WANTS_MAX]) {
         const struct request *q = p->request;
-        bool done[WANTS_MAX] = { false };
+        size_t n = 0;
 
         for (size_t i = 0; i < q->n_wants; i++) {
-                struct round r = {
-                        .p = p,
-                        .grant = p->grants[i],
-                        .pool = &p->world->policy->pools[p->grants[i]->pool],
-                        .attributes = attributes,
-                };
+                struct round *r = rounds;
 
-                if (done[i])
-                        continue;
-                r.apart = p->apart || r.pool->apart;
-                for (size_t k = i; k < q->n_wants; k++)
-                        if (p->grants[k] == p->grants[i]) {
-                                done[k] = true;
-                                r.wants[r.n_wants++] = k;
-                                r.count += q->wants[k].count;
-                        }
-                find_able(&r);
-                sort_wants(&r);
-                int no = place_pool(&r, ret, detail, size);
+                while (r < rounds + n && r->grant != p->grants[i])
+                        r++;
+                if (r == rounds + n) {
+                        const struct pool *pool = &p->world->policy->pools[p->grants[i]->pool];
+
+                        rounds[n++] = (struct round){ .p = p,
+                                                      .pool = pool,
+                                                      .grant = p->grants[i],
+                                                      .attributes = attributes,
+                                                      .apart = p->apart || pool->apart };
+                }
+                r->wants[r->n_wants++] = i;
+                r->count += q->wants[i].count;
+        }
+        return n;
+}
+
+int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
+          char *detail, size_t size) {
+        struct round rounds[WANTS_MAX];
+        size_t n = begin_rounds(p, attributes, rounds);
+
+        for (size_t i = 0; i < n; i++) { /* first what no waiting would help */
+                find_able(&rounds[i]);
+                if (is_unsupported(&rounds[i], detail, size))
+                        return REASON_ATTRIBUTE_UNSUPPORTED;
+        }
+        for (size_t i = 0; i < n; i++) {
+                sort_wants(&rounds[i]);
+                int no = place_pool(&rounds[i], ret, detail, size);
                 if (no != REASON_NONE)
                         return no;
         }

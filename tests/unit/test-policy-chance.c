@@ -36,8 +36,23 @@ void text_put_pools(struct text *t, struct chance *c) {
         text_put(t, "}");
 }
 
+/* What the drivers of some PFs can do, and are told only there. */
+static void put_wishes(struct text *t, struct chance *c) {
+        static const char *const wishes[] = { "min_tx_mbps", "max_tx_mbps", "spoof_check",
+                                              "trust",       "link_state",  "rss_query" };
+        unsigned n = 0;
+
+        text_put(t, ", \"wish\": [");
+        FOREACH_ARRAY(w, wishes, ARRAY_SIZE(wishes))
+                if (chance_below(c, 4))
+                        text_put(t, "%s \"%s\"", n++ ? "," : "", *w);
+        text_put(t, " ]");
+}
+
 /* MACs of each tenant and pool from a range of its own, sometimes of two addresses only. */
 void text_put_tenant(struct text *t, struct chance *c, unsigned i) {
+        static const char *const links[] = { "auto", "enable", "disable" };
+
         text_put(t, "\"%s\": { \"users\": [ %u ],", tenant_names[i], 1000 + i);
         if (chance_below(c, 3) == 0)
                 text_put(t, "\"quota\": %u,", 2 + chance_below(c, 8));
@@ -56,6 +71,16 @@ void text_put_tenant(struct text *t, struct chance *c, unsigned i) {
                         text_put(t, ", \"min_tx_mbps\": %u", 1 + chance_below(c, 600));
                 if (chance_below(c, 3) == 0)
                         text_put(t, ", \"max_tx_mbps\": %u", 600 + chance_below(c, 1000));
+                if (chance_below(c, 6) == 0)
+                        text_put(t, ", \"spoof_check\": %s", chance_below(c, 3) ? "true" : "false");
+                if (chance_below(c, 6) == 0)
+                        text_put(t, ", \"trust\": %s", chance_below(c, 2) ? "true" : "false");
+                if (chance_below(c, 12) == 0)
+                        text_put(t, ", \"link_state\": \"%s\"", links[chance_below(c, 3)]);
+                if (chance_below(c, 40) == 0)
+                        text_put(t, ", \"rss_query\": %s", chance_below(c, 2) ? "true" : "false");
+                if (chance_below(c, 2) == 0)
+                        put_wishes(t, c);
                 text_put(t, "}");
         }
         text_put(t, "} }");
@@ -83,16 +108,15 @@ struct host chance_host(struct chance *c, unsigned size) {
                 unsigned vfs = 1 + chance_below(c, 2 * size);
                 struct pf *pf = host_add_pf(&h, i + 1, vfs, vfs);
 
-                if (chance_below(c, 5) == 0) /* guarantees nothing: see net-driver.c */
-                        text_copy(pf->driver, sizeof(pf->driver), "igb");
-
+                if (chance_below(c, 4) == 0) /* do less than others: see net-driver.c */
+                        text_copy(pf->driver, sizeof(pf->driver), chance_below(c, 4) ? "igb" : "fsl_enetc");
                 pf->pool = (int) chance_below(c, POOLS);
                 pf->numa_node = (int) chance_below(c, 3) - 1;
                 pf->link_mbps = chance_below(c, 3) ? 1000 : 0;
                 pf->drained = chance_below(c, 12) == 0;
                 pf->stuck = chance_below(c, 20) == 0;
                 for (unsigned k = 0; k < vfs; k++)
-                        if (chance_below(c, 8) == 0)
+                        if (chance_below(c, 12) == 0)
                                 pf->vfs[k]->state = VF_QUARANTINED;
         }
         return h;

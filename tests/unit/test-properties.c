@@ -3,6 +3,7 @@
  * written here once more in the plainest way. Small hosts come first, so that the first failure is a small
  * one. */
 
+#include "common/net-driver.h"
 #include "policy/over-policy.h"
 #include "tests/unit/test-policy-chance.h"
 #include "tests/unit/test.h"
@@ -65,15 +66,59 @@ static uint64_t guaranteed(const struct host *h, const struct pf *pf) {
         return n;
 }
 
+/* What the VFs of a want are told, but for the MAC. */
+static struct vf_attributes wanted(const struct host *h, const struct request *r, size_t want) {
+        const struct vf_attributes *chosen = &r->wants[want].chosen;
+        struct vf_attributes a = grant_of(h, r->tenant, r->wants[want].pool)->attributes;
+
+        if (chosen->set & ATTR_VLAN)
+                a.vlan = chosen->vlan;
+        if (chosen->set & ATTR_MIN_TX)
+                a.min_tx_mbps = chosen->min_tx_mbps;
+        a.set |= chosen->set & ATTR_MIN_TX;
+        return a;
+}
+
+/* Which of these the PF's driver cannot do, wished for or not. */
+static uint32_t cannot(const struct host *h, const struct request *r, size_t want, const struct pf *pf) {
+        const struct vf_attributes a = wanted(h, r, want);
+
+        return net_driver_refuses(pf->driver, &a);
+}
+
+static bool is_able(const struct host *h, const struct request *r, size_t want, const struct pf *pf) {
+        return !(cannot(h, r, want, pf) & ~grant_of(h, r->tenant, r->wants[want].pool)->wish);
+}
+
+/* Some PF of the pool could serve each want if only it were free. */
+static bool is_supported(const struct host *h, const struct request *r) {
+        for (size_t i = 0; i < r->n_wants; i++) {
+                size_t n = 0, n_able = 0;
+
+                for (size_t k = 0; k < h->inventory.n_pfs; k++) {
+                        const struct pf *pf = h->inventory.pfs[k];
+
+                        if (pf->pool != policy_find_pool(h->policy, r->wants[i].pool))
+                                continue;
+                        n++;
+                        n_able += is_able(h, r, i, pf);
+                }
+                if (n > 0 && n_able == 0)
+                        return false;
+        }
+        return true;
+}
+
 /* How many VFs a PF could give to the only want of a request, by all rules. */
-static size_t possible(const struct host *h, const struct request *r, const struct pf *pf,
-                       uint32_t min_mbps) {
+static size_t possible(const struct host *h, const struct request *r, const struct pf *pf) {
         const struct pool *pool = pool_of(h, r->wants[0].pool);
         const struct grant *g = grant_of(h, r->tenant, r->wants[0].pool);
+        const struct vf_attributes a = wanted(h, r, 0);
+        uint32_t min_mbps = a.set & ~cannot(h, r, 0, pf) & ATTR_MIN_TX ? a.min_tx_mbps : 0;
         size_t n = 0;
 
         if (pf->pool != policy_find_pool(h->policy, r->wants[0].pool) || pf->drained || pf->stuck ||
-            (min_mbps > 0 && strcmp(pf->driver, "igb") == 0) ||
+            !is_able(h, r, 0, pf) ||
             (pool->numa == NUMA_REQUIRE && (r->numa_node < 0 || pf->numa_node != r->numa_node)))
                 return 0;
         for (size_t i = 0; i < pf->n_vfs; i++)
@@ -94,10 +139,6 @@ static size_t possible(const struct host *h, const struct request *r, const stru
 /* A refusal for want of VFs must be true: no choice of PFs would do. Only for one want, where PFs do not
  * depend on each other. */
 static void require_no_room(const struct host *h, const struct request *r) {
-        const struct grant *g = grant_of(h, r->tenant, r->wants[0].pool);
-        uint32_t min = r->wants[0].chosen.set & ATTR_MIN_TX ? r->wants[0].chosen.min_tx_mbps
-                       : g->attributes.set & ATTR_MIN_TX    ? g->attributes.min_tx_mbps
-                                                            : 0;
         size_t sum = 0, most = 0;
         bool bound = false;
 
@@ -107,7 +148,7 @@ static void require_no_room(const struct host *h, const struct request *r) {
                          group_is_on(h, r, h->inventory.pfs[i]));
         for (size_t i = 0; i < h->inventory.n_pfs; i++) {
                 const struct pf *pf = h->inventory.pfs[i];
-                size_t n = possible(h, r, pf, min);
+                size_t n = possible(h, r, pf);
 
                 sum += n;
                 if (!bound || group_is_on(h, r, pf))
@@ -118,16 +159,17 @@ static void require_no_room(const struct host *h, const struct request *r) {
 
 static void require_attributes(const struct host *h, const struct request *r, const struct chosen_vf *v) {
         const struct grant *g = grant_of(h, r->tenant, r->wants[v->want].pool);
-
-        assert_true(!(v->attributes.set & ATTR_MIN_TX) || strcmp(v->vf->pf->driver, "igb") != 0);
         const struct vf_attributes *a = &v->attributes;
+        uint32_t left_out = g->wish & cannot(h, r, v->want, v->vf->pf);
 
+        assert_int_equal(net_driver_refuses(v->vf->pf->driver, a), 0);
+        assert_int_equal(a->set & ~ATTR_MAC, wanted(h, r, v->want).set & ~left_out);
         assert_true(!(a->set & ATTR_VLAN) || grant_allows_vlan(g, a->vlan));
         assert_true(!(g->n_vlans > 0) || a->set & ATTR_VLAN);
         assert_true(!(g->n_macs > 0) == !(a->set & ATTR_MAC));
         assert_true(!(a->set & ATTR_MAC) || (grant_allows_mac(g, a->mac) && mac_is_unicast(a->mac)));
-        if (g->attributes.set & ATTR_MAX_TX)
-                assert_true(a->set & ATTR_MAX_TX && a->max_tx_mbps <= g->attributes.max_tx_mbps);
+        if (a->set & ATTR_MAX_TX)
+                assert_true(a->max_tx_mbps <= g->attributes.max_tx_mbps);
         if (a->set & ATTR_MIN_TX)
                 assert_true(a->min_tx_mbps <= g->attributes.min_tx_mbps);
 }
@@ -204,6 +246,12 @@ static void require_determined(const struct host *h, const struct request *r, in
         assert_memory_equal(&again, a, sizeof(again));
 }
 
+/* What a driver turns out not to be able to do while the VFs are handed over. */
+static void lose_wishes(struct lease *l, const struct allocation *a, struct chance *c) {
+        for (size_t i = 0; i < a->n_vfs; i++)
+                l->vfs[i].attributes.set &= ~(a->vfs[i].wish & chance_below(c, ATTR_ALL + 1));
+}
+
 static void one_request(struct host *h, struct chance *c, unsigned serial, unsigned seen[_REASON_MAX]) {
         const struct world w = host_world(h);
         struct request r = chance_request(c);
@@ -217,8 +265,11 @@ static void one_request(struct host *h, struct chance *c, unsigned serial, unsig
         if (no == REASON_NONE) {
                 require_choice(h, &r, &a);
                 host_take(h, &r, &a, serial);
+                lose_wishes(h->leases[h->n_leases - 1], &a, c);
         } else {
                 assert_int_equal(a.n_vfs, 0);
+                if (no == REASON_POOL_EMPTY || no == REASON_ATTRIBUTE_UNSUPPORTED)
+                        assert_int_equal(is_supported(h, &r), no == REASON_POOL_EMPTY);
                 if (r.n_wants == 1 &&
                     (no == REASON_POOL_EMPTY || no == REASON_NUMA || no == REASON_PF_SHARE ||
                      no == REASON_ANTI_AFFINITY || no == REASON_AFFINITY || no == REASON_RATE_SUM ||
