@@ -293,7 +293,7 @@ static void holds_by_chance(void **state) {
                                 host_give_back(&h, chance_below(&c, (unsigned) h.n_leases));
                 }
                 const struct world w = host_world(&h);
-                assert_int_equal(over_policy(&w, over), 0);
+                assert_int_equal(over_policy(&w, over, NULL), 0);
                 for (size_t k = 0; k < h.n_leases; k++) /* what was just given is not over the same policy */
                         assert_int_equal(over[k], REASON_NONE);
                 host_done(&h);
