@@ -16,11 +16,14 @@ static const char policy_text[] =
                 " \"net\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] },"
                 " \"wide\": { \"vfs\": \"max\", \"placement\": \"spread\","
                 "   \"functions\": [ { \"driver\": \"ice\" } ] },"
-                " \"secret\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"x\" } ] } },"
+                " \"secret\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"x\" } ] },"
+                " \"even\": { \"vfs\": \"max\", \"placement\": \"least-loaded\","
+                "   \"functions\": [ { \"driver\": \"y\" } ] } },"
                 "\"tenants\": {"
                 " \"red\": { \"memlock\": \"4G\", \"pools\": { \"net\": { \"quota\": 4 },"
-                "   \"wide\": { \"quota\": 1000 } } },"
-                " \"blue\": { \"pools\": { \"net\": { \"quota\": 40 }, \"wide\": { \"quota\": 0 } } } } }";
+                "   \"wide\": { \"quota\": 1000 }, \"even\": { \"quota\": 1000 } } },"
+                " \"blue\": { \"pools\": { \"net\": { \"quota\": 40 }, \"wide\": { \"quota\": 0 },"
+                "   \"even\": { \"quota\": 20 } } } } }";
 
 /* A request of one want. */
 struct simple {
@@ -28,6 +31,7 @@ struct simple {
         unsigned count;
         enum hand_off hand_off;
         uint64_t memory;
+        unsigned node; /* 1 + NUMA node of the VM, 0: not said */
 };
 
 struct answer {
@@ -45,7 +49,7 @@ static inline struct answer ask_in(const struct world *world, const struct simpl
                 .vm = r->vm,
                 .wants = { { .pool = r->pool, .count = r->count } },
                 .n_wants = 1,
-                .numa_node = NUMA_NODE_ANY,
+                .numa_node = r->node > 0 ? (int) r->node - 1 : NUMA_NODE_ANY,
                 .hand_off = r->hand_off,
                 .memory = r->memory,
         };
