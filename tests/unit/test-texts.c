@@ -15,12 +15,20 @@
 static const char policy_text[] =
                 "{ \"version\": 1, \"pools\": {"
                 " \"net\": { \"class\": \"network\", \"vfs\": \"max\", \"functions\": [ { \"driver\": \"bnxt_en\" } ],"
-                "   \"accept\": [ \"shared-group\" ] },"
+                "   \"accept\": [ \"shared-group\" ], \"msix\": 8, \"eswitch\": \"legacy\" },"
                 " \"numa\": { \"vfs\": \"max\", \"numa\": \"require\", \"placement\": \"least-loaded\","
                 "   \"functions\": [ { \"driver\": \"ice\" } ] },"
                 " \"pair\": { \"vfs\": \"50%\", \"anti_affinity\": true, \"placement\": \"spread\","
                 "   \"functions\": [ { \"driver\": \"ixgbe\" } ] },"
-                " \"disk\": { \"class\": \"storage\", \"vfs\": 2, \"functions\": [ { \"driver\": \"nvme\" } ] },"
+                " \"disk\": { \"class\": \"storage\", \"vfs\": 2, \"queues\": 3, \"interrupts\": 2,"
+                "   \"namespaces\": { \"size\": \"10G\" }, \"functions\": [ { \"driver\": \"nvme\" } ] },"
+                " \"bare\": { \"class\": \"storage\", \"vfs\": 1, \"functions\": [ { \"driver\": \"bare\" } ] },"
+                " \"list\": { \"class\": \"storage\", \"vfs\": 1, \"functions\": [ { \"driver\": \"list\" } ],"
+                "   \"namespaces\": [ 9, 1, 10, 4294967201, 4294967202, 4294967203, 4294967204, 4294967205 ],"
+                "   \"erase\": \"crypto\", \"host_disk\": \"allow\" },"
+                " \"own\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"own\" } ], \"namespaces\": \"attached\","
+                "   \"erase\": \"never\", \"driver\": \"mlx5_vfio_pci\", \"eswitch\": \"switchdev\","
+                "   \"drift\": \"report\" },"
                 " \"card\": { \"assign\": \"function\", \"functions\": [ { \"driver\": \"mlx5_core\" } ] },"
                 " \"mix\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"sfc\" } ] },"
                 " \"switch\": { \"vfs\": 3, \"accept\": [ \"shared-group\" ],"
@@ -36,7 +44,8 @@ static const char policy_text[] =
                 " \"blue\": { \"users\": [ 2001 ], \"pools\": { \"numa\": { \"quota\": 40, \"trust\": true,"
                 "   \"spoof_check\": false }, \"pair\": { \"quota\": 1, \"trust\": true, \"rss_query\": true,"
                 "   \"macs\": \"derived\", \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } },"
-                " \"gold\": { \"pools\": { \"net\": { \"quota\": 9 }, \"disk\": { \"quota\": 9 }, \"switch\": { \"quota\": 9 },"
+                " \"gold\": { \"pools\": { \"net\": { \"quota\": 9, \"pf_share\": \"90%\" }, \"disk\": { \"quota\": 9 }, \"switch\": { \"quota\": 9 },"
+                "   \"bare\": { \"quota\": 1 }, \"list\": { \"quota\": 1 }, \"own\": { \"quota\": 1 },"
                 "   \"mix\": { \"quota\": 9, \"max_tx_mbps\": 100, \"macs\": \"02:00:00:00:01:00/47\" } } } } }";
 
 /* Two PFs for net, one for numa, two for pair; two for mix, of which one can be told no rate; the VFs of
