@@ -9,7 +9,7 @@
 #include <string.h>
 
 const char *const tenant_names[TENANTS] = { "red", "blue", "green" };
-const char *const pool_names[POOLS] = { "net", "wide" };
+const char *const pool_names[POOLS] = { "net", "wide" }, *const pool_drivers[POOLS] = { "bnxt_en", "ice" };
 static const char *const vm_names[] = { "vm1", "vm2", "vm3", "vm4" };
 
 void text_put(struct text *t, const char *format, ...) {
@@ -22,18 +22,14 @@ void text_put(struct text *t, const char *format, ...) {
                 abort();
 }
 
-void text_put_pools(struct text *t, struct chance *c) {
+void text_put_pool(struct text *t, struct chance *c, unsigned i) {
         static const char *const placements[] = { "pack", "spread", "least-loaded" };
 
-        text_put(t, "\"pools\": {");
-        for (unsigned i = 0; i < POOLS; i++)
-                text_put(t,
-                         "%s \"%s\": { \"vfs\": \"max\", \"placement\": \"%s\", \"numa\": \"%s\", \"anti_affinity\": %s,"
-                         " \"functions\": [ { \"driver\": \"%s\" } ] }",
-                         i ? "," : "", pool_names[i], placements[chance_below(c, 3)],
-                         chance_below(c, 4) ? "prefer" : "require", chance_below(c, 5) ? "false" : "true",
-                         i ? "ice" : "bnxt_en");
-        text_put(t, "}");
+        text_put(t,
+                 "\"%s\": { \"vfs\": \"max\", \"placement\": \"%s\", \"numa\": \"%s\", \"anti_affinity\": %s,"
+                 " \"functions\": [ { \"driver\": \"%s\" } ] }",
+                 pool_names[i], placements[chance_below(c, 3)], chance_below(c, 4) ? "prefer" : "require",
+                 chance_below(c, 5) ? "false" : "true", pool_drivers[i]);
 }
 
 /* What the drivers of some PFs can do, and are told only there. */
@@ -90,8 +86,12 @@ struct policy *chance_policy(struct chance *c) {
         struct text t = { .n = 0 };
 
         text_put(&t, "{ \"version\": 1, ");
-        text_put_pools(&t, c);
-        text_put(&t, ", \"tenants\": {");
+        text_put(&t, "\"pools\": {");
+        for (unsigned i = 0; i < POOLS; i++) {
+                text_put(&t, "%s", i ? "," : "");
+                text_put_pool(&t, c, i);
+        }
+        text_put(&t, "}, \"tenants\": {");
         for (unsigned i = 0; i < TENANTS; i++) {
                 text_put(&t, "%s", i ? "," : "");
                 text_put_tenant(&t, c, i);

@@ -9,7 +9,7 @@
 #define POOLS   2U
 
 extern const char *const tenant_names[TENANTS];
-extern const char *const pool_names[POOLS];
+extern const char *const pool_names[POOLS], *const pool_drivers[POOLS];
 
 /* The text of a policy. */
 struct text {
@@ -18,7 +18,8 @@ struct text {
 };
 
 void text_put(struct text *t, const char *format, ...) _printf_(2, 3);
-void text_put_pools(struct text *t, struct chance *c);
+void text_put_pool(struct text *t, struct chance *c,
+                   unsigned pool); /* of PFs with driver pool_drivers[pool] */
 void text_put_tenant(struct text *t, struct chance *c, unsigned tenant);
 
 struct policy *chance_policy(struct chance *c);
