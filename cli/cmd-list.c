@@ -189,6 +189,7 @@ static int add_reservation(struct table *t, json_t *v) {
         table_add(t, pools);
         table_add(t, vfs);
         table_add(t, n.lease);
+        table_add_colour(t, n.over_policy ? COLOUR_BAD : COLOUR_NONE, n.over_policy ? "over-policy" : "kept");
         table_add(t, TIME_STR(n.created));
         return 0;
 }
@@ -256,7 +257,7 @@ static const char *const vf_headers[] = { "ADDRESS", "PF",     "POOL", ">GROUP",
                                           "STATE",   "TENANT", "VM",   "LEASE",  "REASON" };
 static const char *const lease_headers[] = { "LEASE", "TENANT", "POOL",  "VM",    "VFS",    "HAND-OFF",
                                              ">UID",  ">PID",   "STATE", "SINCE", "EXPIRES" };
-static const char *const reservation_headers[] = { "TENANT", "VM", "POOL", "VFS", "LEASE", "SINCE" };
+static const char *const reservation_headers[] = { "TENANT", "VM", "POOL", "VFS", "LEASE", "STATE", "SINCE" };
 static const char *const pool_headers[] = { "POOL", "CLASS",  "ASSIGN",  "PLACEMENT", ">PFS",
                                             ">VFS", ">READY", ">LEASED", ">RESERVED", ">WAITING" };
 static const char *const tenant_headers[] = { "TENANT", ">MEMLOCK", ">MAX-LEASE", "POOL", ">QUOTA", ">USED" };

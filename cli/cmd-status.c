@@ -105,6 +105,8 @@ static int print_status(struct client *c, const struct status_record *s) {
         print_states(s->vf_states);
         printf("\nleases:   %lld", (long long) s->leases);
         print_count(count_members(c, "ListLeases", "leases", "over_policy"), "over policy");
+        print_count(count_members(c, "ListReservations", "reservations", "over_policy"),
+                    "reserved over policy");
         putchar('\n');
         if (s->lost_faults > 0)
                 printf("faults:   %s%lld messages or more may be missing in the kernel log%s\n",

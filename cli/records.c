@@ -157,7 +157,7 @@ int record_leased_vf(json_t *v, struct leased_vf_record *ret) {
 
 int record_reservation(json_t *v, struct reservation_record *ret) {
         READ("Reservation", TEXT(tenant), TEXT(vm), ARRAY(pools), INT(created), OPTIONAL_TEXT(lease),
-             ARRAY(devices));
+             OPTIONAL_TEXT(over_policy), ARRAY(devices));
 }
 
 int record_explanation(json_t *v, struct explanation_record *ret) {

@@ -84,7 +84,7 @@ struct lease_record {
         json_t *pools, *vfs, *devices, *unsafe;
 };
 struct reservation_record {
-        const char *tenant, *vm, *lease;
+        const char *tenant, *vm, *lease, *over_policy;
         int64_t created;
         json_t *pools, *devices;
 };

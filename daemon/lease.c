@@ -7,6 +7,7 @@
 #include "daemon/events.h"
 #include "daemon/peer.h"
 #include "daemon/reconcile.h"
+#include "daemon/reservation.h"
 #include "daemon/store.h"
 #include "daemon/waiting.h"
 #include "policy/over-policy.h"
@@ -326,9 +327,11 @@ void lease_end(struct manager *m, struct lease *l, const char *why) {
 void leases_judge(struct manager *m) {
         const struct world w = manager_world(m);
         _cleanup_free_ enum reason *over = calloc(m->n_leases + 1, sizeof(*over));
+        _cleanup_free_ enum reason *promises = calloc(m->n_promises + 1, sizeof(*promises));
 
-        if (!m->policy || !over || over_policy(&w, over) < 0)
+        if (!m->policy || !over || !promises || over_policy(&w, over, promises) < 0)
                 return;
+        reservations_judged(m, promises);
         for (size_t i = 0; i < m->n_leases; i++) {
                 struct managed_lease *l = managed_lease(m->leases[i]);
 

@@ -54,7 +54,8 @@ void lease_times_changed(struct manager *m);
 enum reason lease_renew(struct manager *m, struct lease *l);
 void lease_times_stop(struct manager *m);
 
-/* After a change of policy or pools: which leases it would not give any more. Logged when it changes. */
+/* After a change of policy or pools: which leases and reservations it would not give any more. Logged when it
+ * changes. */
 void leases_judge(struct manager *m);
 
 void leases_free(struct manager *m);

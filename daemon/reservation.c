@@ -3,6 +3,7 @@
 
 #include "daemon/reservation.h"
 #include "common/text.h"
+#include "daemon/lease.h"
 #include "daemon/store.h"
 #include "daemon/waiting.h"
 
@@ -57,14 +58,15 @@ static void sort_promised(struct manager *m) {
 
 static int add(struct manager *m, const struct lease *facts, struct lease **ret) {
         struct lease **promises = reallocarray(m->promises, m->n_promises + 1, sizeof(*promises));
-        struct lease *l = malloc(sizeof(*l));
+        struct managed_promise *promise = calloc(1, sizeof(*promise));
 
         if (promises)
                 m->promises = promises;
-        if (!promises || !l) {
-                free(l);
+        if (!promises || !promise) {
+                free(promise);
                 return -ENOMEM;
         }
+        struct lease *l = &promise->lease;
         *l = *facts;
         l->hand_off = HAND_OFF_AUTO; /* nothing was handed over */
         promises[m->n_promises++] = l;
@@ -81,7 +83,7 @@ static void forget(struct manager *m, struct lease *l) {
                                 (--m->n_promises - i) * sizeof(*m->promises));
                         break;
                 }
-        free(l);
+        free(managed_promise(l));
         sort_promised(m);
 }
 
@@ -146,8 +148,23 @@ int reservation_end(struct manager *m, struct lease *promise) {
         log_with(LOG_INFO, (&(struct log_fields){ .tenant = promise->tenant, .vm = promise->vm }),
                  "nothing is reserved for %s/%s any more", promise->tenant, promise->vm);
         forget(m, promise);
+        leases_judge(m); /* others may have room now */
         waiting_soon(m);
         return 0;
+}
+
+void reservations_judged(struct manager *m, const enum reason *over) {
+        for (size_t i = 0; i < m->n_promises; i++) {
+                struct managed_promise *p = managed_promise(m->promises[i]);
+
+                if (over[i] != REASON_NONE && p->over != over[i])
+                        log_with(LOG_WARNING,
+                                 (&(struct log_fields){ .tenant = p->lease.tenant, .vm = p->lease.vm }),
+                                 "the reservation for %s/%s is over policy: %s; its VFs stay reserved until "
+                                 "'vfctl unreserve'",
+                                 p->lease.tenant, p->lease.vm, reason_sentence(over[i]));
+                p->over = over[i];
+        }
 }
 
 static int adopt(struct manager *m, const struct lease *promise) {
@@ -160,7 +177,7 @@ int reservations_load(struct manager *m) {
 
 void reservations_free(struct manager *m) {
         for (size_t i = 0; i < m->n_promises; i++)
-                free(m->promises[i]);
+                free(managed_promise(m->promises[i]));
         free(m->promises);
         m->promises = NULL;
         m->n_promises = 0;

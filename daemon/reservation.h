@@ -5,6 +5,15 @@
 
 #include "daemon/manager.h"
 
+struct managed_promise {
+        struct lease lease; /* first */
+        enum reason over;   /* why the policy of today would refuse it, REASON_NONE: it would not */
+};
+
+static inline struct managed_promise *managed_promise(const struct lease *l) {
+        return (struct managed_promise *) l;
+}
+
 struct lease *reservation_find(struct manager *m, const char *tenant, const char *vm); /* NULL if none */
 
 /* The promise that an address belongs to, NULL if none. O(log n). */
@@ -19,6 +28,9 @@ void reservation_keep(struct manager *m, const struct lease *l);
 
 /* 0 or -errno: it is still there. */
 int reservation_end(struct manager *m, struct lease *promise);
+
+/* What over_policy() says of each. Logged when it changes. */
+void reservations_judged(struct manager *m, const enum reason *over);
 
 int reservations_load(struct manager *m);
 void reservations_free(struct manager *m);

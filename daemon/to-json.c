@@ -156,15 +156,18 @@ json_t *lease_json(const struct lease *l) {
 }
 
 json_t *reservation_json(const struct manager *m, const struct lease *promise) {
+        enum reason over = managed_promise(promise)->over;
         const char *lease = NULL;
 
         for (size_t i = 0; i < m->n_leases; i++)
                 if (!m->leases[i]->ending && strcmp(m->leases[i]->tenant, promise->tenant) == 0 &&
                     strcmp(m->leases[i]->vm, promise->vm) == 0)
                         lease = m->leases[i]->id;
-        return json_pack("{s:s,s:s,s:o,s:I,s:o,s:o}", "tenant", promise->tenant, "vm", promise->vm, "pools",
-                         pools_json(promise), "created", (json_int_t) promise->created_usec, "lease",
-                         json_string_or_null(lease), "devices", leased_vfs_json(promise));
+        return json_pack("{s:s,s:s,s:o,s:I,s:o,s:o,s:o}", "tenant", promise->tenant, "vm", promise->vm,
+                         "pools", pools_json(promise), "created", (json_int_t) promise->created_usec, "lease",
+                         json_string_or_null(lease), "over_policy",
+                         json_string_or_null(over != REASON_NONE ? reason_name(over) : NULL), "devices",
+                         leased_vfs_json(promise));
 }
 
 json_t *device_json(const struct vf *vf, int device_fd) {

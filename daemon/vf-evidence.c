@@ -208,7 +208,6 @@ static void forget_question(struct path_question *q) {
 static void on_path(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct path_question *q = userdata;
         struct pf *pf = inventory_find_pf(&q->manager->inventory, q->pf);
-
         struct manager *m = q->manager;
 
         if (reply->error == -ETIMEDOUT) /* another one would hang too: evidence_returned() */

@@ -248,6 +248,25 @@ static int give_chosen(const struct placing *p, struct allocation *a, struct mac
         return REASON_NONE;
 }
 
+/* The addresses of a list are the tenant's alone, so their number tells nothing of others. */
+static int refuse_macs(const struct placing *p, const struct allocation *a, const struct chosen_vf *c,
+                       char *detail, size_t size) {
+        const struct grant *g = p->grants[c->want];
+        unsigned long long have = 0;
+        size_t wanted = 0, given = 0;
+
+        for (size_t i = 0; i < g->n_macs; i++)
+                have += 1ULL << (48 - g->macs[i].prefix);
+        for (size_t i = 0; i < a->n_vfs; i++)
+                if (p->grants[a->vfs[i].want] == g) {
+                        wanted++;
+                        given += (a->vfs[i].attributes.set & ATTR_MAC) != 0;
+                }
+        snprintf(detail, size, "pool %s: MACs for %zu of %zu VFs; the policy gives the tenant %llu there",
+                 p->request->wants[c->want].pool, given, wanted, have);
+        return REASON_MACS_USED_UP;
+}
+
 int choose_macs(const struct placing *p, struct allocation *a, char *detail, size_t size) {
         _cleanup_free_ uint64_t *owned = NULL;
         struct macs m = { 0 };
@@ -269,10 +288,8 @@ int choose_macs(const struct placing *p, struct allocation *a, char *detail, siz
                                 give(c, &m, mac);
                         else if (pass == 2 && g->macs_derived)
                                 give(c, &m, free_derived(p, c, &m));
-                        else if (pass == 2) {
-                                snprintf(detail, size, "pool %s", p->request->wants[c->want].pool);
-                                return REASON_MACS_USED_UP;
-                        }
+                        else if (pass == 2)
+                                return refuse_macs(p, a, c, detail, size);
                 }
         return r;
 }

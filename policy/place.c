@@ -1,176 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the VFs of a request come from: one look at all leases, one at all VFs, then a choice among PFs. */
+/* Where the VFs of a request come from: a choice among the PFs that site.c has looked at. */
 
 #include "policy/place.h"
 #include "common/macro.h"
 #include "common/net-driver.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static struct site *site_of(const struct placing *p, struct address pf) {
-        const struct inventory *inv = p->world->inventory;
-        size_t low = 0, high = inv->n_pfs;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = address_compare(inv->pfs[middle]->address, pf);
-
-                if (c == 0)
-                        return &p->sites[middle];
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
-}
-
-static const struct vf *find_vf(const struct pf *pf, struct address a) {
-        size_t low = 0,
-               high = pf->n_vfs; /* addresses rise with the index (SR-IOV 3.3.9: offset and stride) */
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = address_compare(pf->vfs[middle]->address, a);
-
-                if (c == 0)
-                        return pf->vfs[middle];
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
-}
-
-static bool is_mine(const struct placing *p, const struct lease *l) {
-        return strcmp(l->tenant, p->request->tenant) == 0;
-}
-
-static const char *group_of(const struct request *r) {
-        return r->group ? r->group : r->vm;
-}
-
-/* One VF that somebody has or is promised weighs on its PF, and on its tenant. */
-static void count_vf(struct placing *p, const struct lease *l, const struct leased_vf *v, bool mine,
-                     bool group) {
-        struct site *s = site_of(p, v->pf);
-
-        if (mine) {
-                p->used_total++;
-                for (size_t i = 0; i < p->request->n_wants; i++)
-                        p->used[i] += strcmp(l->pools[v->pool], p->request->wants[i].pool) == 0;
-        }
-        if (!s)
-                return;
-        s->mine += mine;
-        s->group_here = s->group_here || group;
-        if (v->attributes.set & ATTR_MIN_TX)
-                s->min_mbps += v->attributes.min_tx_mbps;
-}
-
-static void count_leases(struct placing *p) {
-        const struct world *w = p->world;
-
-        for (size_t i = 0; i < w->n_leases; i++) {
-                const struct lease *l = w->leases[i];
-                bool mine = is_mine(p, l), group = mine && strcmp(l->group, group_of(p->request)) == 0;
-
-                p->apart = p->apart || (group && l->apart);
-                for (size_t k = 0; k < l->n_vfs; k++)
-                        count_vf(p, l, &l->vfs[k], mine, group);
-        }
-}
-
-/* A promise whose VF its VM has now is counted with the lease. */
-static void count_promise(struct placing *p, const struct lease *l) {
-        bool mine = is_mine(p, l), own = mine && strcmp(l->vm, p->request->vm) == 0;
-        bool group = mine && strcmp(l->group, group_of(p->request)) == 0;
-
-        p->apart = p->apart || (group && l->apart);
-        for (size_t k = 0; k < l->n_vfs; k++) {
-                const struct leased_vf *v = &l->vfs[k];
-                const struct site *s = site_of(p, v->pf);
-                const struct vf *vf = s ? find_vf(s->pf, v->address) : NULL;
-
-                if (vf && vf->lease[0])
-                        continue;
-                if (!own)
-                        count_vf(p, l, v, mine, group);
-                p->promised[p->n_promised++] =
-                                (struct promised){ .address = v->address, .lease = l, .vf = v, .own = own };
-        }
-}
-
-static int compare_promised(const void *a, const void *b) {
-        const struct promised *x = a, *y = b;
-
-        return address_compare(x->address, y->address);
-}
-
-static struct promised *promise_of(const struct placing *p, const struct vf *vf) {
-        const struct promised key = { .address = vf->address };
-
-        return p->n_promised ? bsearch(&key, p->promised, p->n_promised, sizeof(key), compare_promised)
-                             : NULL;
-}
-
-static bool is_wanted(const struct placing *p, int pool) {
-        for (size_t i = 0; i < p->request->n_wants; i++)
-                if (pool >= 0 && p->grants[i]->pool == (size_t) pool)
-                        return true;
-        return false;
-}
-
-/* The VFs of one PF. */
-static void count_site(struct placing *p, struct site *s) {
-        for (size_t i = 0; i < s->pf->n_vfs; i++) {
-                const struct vf *vf = s->pf->vfs[i];
-                const struct promised *promise = promise_of(p, vf);
-                bool free = vf->state == VF_READY && vf_is_alone(vf) && !s->pf->stuck && !s->pf->drained;
-
-                s->load += vf->state == VF_LEASING || vf->state == VF_LEASED || vf->state == VF_RECLAIMING ||
-                           (promise && !promise->own);
-                s->free += free && (!promise || promise->own);
-                s->own += free && promise && promise->own;
-        }
-        if (!s->pf->needs_disks)
-                return;
-        s->short_of_disks = s->free > s->pf->free_disks;
-        s->free = MIN(s->free, (size_t) s->pf->free_disks);
-        s->own = MIN(s->own, (size_t) s->pf->free_disks);
-}
-
-int placing_init(struct placing *p) {
-        const struct world *w = p->world;
-        size_t n_promised = 0;
-
-        for (size_t i = 0; i < w->n_promises; i++)
-                n_promised += w->promises[i]->n_vfs;
-        p->sites = calloc(w->inventory->n_pfs + 1, sizeof(*p->sites));
-        p->promised = calloc(n_promised + 1, sizeof(*p->promised));
-        if (!p->sites || !p->promised)
-                return -ENOMEM;
-        for (size_t i = 0; i < w->inventory->n_pfs; i++)
-                p->sites[i].pf = w->inventory->pfs[i];
-        p->apart = p->request->apart;
-        count_leases(p);
-        for (size_t i = 0; i < w->n_promises; i++)
-                count_promise(p, w->promises[i]);
-        qsort(p->promised, p->n_promised, sizeof(*p->promised), compare_promised);
-        for (size_t i = 0; i < w->inventory->n_pfs; i++)
-                if (is_wanted(p, w->inventory->pfs[i]->pool))
-                        count_site(p, &p->sites[i]);
-        return 0;
-}
-
-void placing_done(struct placing *p) {
-        free(p->sites);
-        free(p->promised);
-}
 
 /* The wants of one pool while they are placed, and the rules that hold for them. */
 struct round {
@@ -179,28 +15,31 @@ struct round {
         const struct grant *grant;
         const struct vf_attributes *attributes; /* by want */
         bool apart;
-        size_t wants[WANTS_MAX]; /* of this pool, the highest minimum rate first: what fits least goes first
-                                  */
+        size_t wants[WANTS_MAX]; /* of this pool, what fits least goes first: what the fewest PFs can do, then
+                                  * the highest minimum rate */
         size_t n_wants;
-        unsigned count; /* VFs of all of them */
+        unsigned count;           /* VFs of all of them */
+        size_t n_able[WANTS_MAX]; /* by want: PFs of the pool whose driver can do it */
+        size_t n_pfs;             /* of the pool */
 };
 
 /* The rules that keep a VF from a PF, in the order in which a refusal names them. */
 enum rule { RULE_READY, RULE_DRIVER, RULE_NUMA, RULE_SHARE, RULE_APART, RULE_RATE, _RULE_MAX };
 
+/* What a refusal speaks of. */
+struct shortage {
+        enum rule rule;
+        size_t want;     /* one that it hits */
+        size_t possible; /* VFs */
+        unsigned needed; /* VFs, of this want and of those that have no more choice than it */
+};
+
+static bool in_pool(const struct round *r, const struct site *s) {
+        return s->pf->pool >= 0 && (size_t) s->pf->pool == r->grant->pool;
+}
+
 static bool numa_agrees(const struct round *r, const struct site *s) {
         return r->p->request->numa_node >= 0 && s->pf->numa_node == r->p->request->numa_node;
-}
-
-/* Of a share of a percent, at least one VF: else a small PF would give nobody anything. */
-static size_t share_of(const struct grant *g, const struct pf *pf) {
-        size_t share = pf->n_vfs * g->pf_share / 100;
-
-        return share > 0 ? share : 1;
-}
-
-static uint32_t min_rate(const struct vf_attributes *a) {
-        return a->set & ATTR_MIN_TX ? a->min_tx_mbps : 0;
 }
 
 /* In switchdev mode VFs are told what a port can be told, whatever the driver does in legacy mode. */
@@ -208,36 +47,69 @@ static uint32_t pf_refuses(const struct pf *pf, const struct vf_attributes *a) {
         return pf->eswitch == ESWITCH_SWITCHDEV ? net_port_refuses(a) : net_driver_refuses(pf->driver, a);
 }
 
-/* What all wants together ask of the PF's driver that it is known to refuse. */
-static uint32_t driver_refuses(const struct round *r, const struct site *s) {
-        uint32_t refused = 0;
+/* What a VF of the PF is told: without what is only wished for where the driver cannot do it. */
+static struct vf_attributes told_by(const struct round *r, const struct site *s, size_t want) {
+        struct vf_attributes a = r->attributes[want];
 
-        for (size_t i = 0; i < r->n_wants; i++)
-                refused |= pf_refuses(s->pf, &r->attributes[r->wants[i]]);
-        return refused & ~r->grant->wish;
+        a.set &= ~(r->grant->wish & pf_refuses(s->pf, &a));
+        return a;
 }
 
-/* How many VFs with this minimum rate a PF can give under all rules up to one. */
-static size_t room(const struct round *r, const struct site *s, enum rule last, uint32_t min_mbps) {
-        size_t n = s->free;
+static uint32_t min_rate(const struct vf_attributes *a) {
+        return a->set & ATTR_MIN_TX ? a->min_tx_mbps : 0;
+}
 
-        if (last >= RULE_DRIVER && driver_refuses(r, s))
+static uint32_t min_rate_by(const struct round *r, const struct site *s, size_t want) {
+        const struct vf_attributes a = told_by(r, s, want);
+
+        return min_rate(&a);
+}
+
+static bool is_able(const struct site *s, size_t want) {
+        return s->able & 1U << want;
+}
+
+static void find_able(struct round *r) {
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
+                struct site *s = &r->p->sites[i];
+
+                if (!in_pool(r, s))
+                        continue;
+                r->n_pfs++;
+                for (size_t k = 0; k < r->n_wants; k++) {
+                        size_t want = r->wants[k];
+                        bool able = !(pf_refuses(s->pf, &r->attributes[want]) & ~r->grant->wish);
+
+                        s->able |= able ? 1U << want : 0;
+                        r->n_able[want] += able;
+                }
+        }
+}
+
+/* How many VFs of a want all rules up to one leave of a PF, ready or not. */
+static size_t limit(const struct round *r, const struct site *s, size_t want, enum rule last) {
+        size_t n = SIZE_MAX;
+
+        if (last >= RULE_DRIVER && !is_able(s, want))
                 return 0;
         if (last >= RULE_NUMA && r->pool->numa == NUMA_REQUIRE && !numa_agrees(r, s))
                 return 0;
         if (last >= RULE_SHARE && r->grant->pf_share > 0) {
-                size_t share = share_of(r->grant, s->pf);
+                size_t share = grant_share_of(r->grant, s->pf);
 
-                n = MIN(n, share > s->mine ? share - s->mine : 0);
+                n = share > s->mine ? share - s->mine : 0;
         }
         if (last >= RULE_APART && r->apart)
                 n = MIN(n, s->group_here ? (size_t) 0 : (size_t) 1);
-        if (last >= RULE_RATE && min_mbps > 0) { /* an unknown speed guarantees nothing */
-                uint64_t left = s->pf->link_mbps > s->min_mbps ? s->pf->link_mbps - s->min_mbps : 0;
-
-                n = MIN(n, (size_t) (left / min_mbps));
-        }
+        uint32_t mbps = last >= RULE_RATE ? min_rate_by(r, s, want) : 0;
+        if (mbps > 0) /* an unknown speed guarantees nothing */
+                n = MIN(n, s->pf->link_mbps > s->min_mbps ? (size_t) ((s->pf->link_mbps - s->min_mbps) / mbps)
+                                                          : (size_t) 0);
         return n;
+}
+
+static size_t room(const struct round *r, const struct site *s, size_t want, enum rule last) {
+        return MIN(s->free, limit(r, s, want, last));
 }
 
 /* Parts of 65536 of a PF's VFs, or of its bandwidth, that are in use. */
@@ -270,17 +142,13 @@ static bool is_better(const struct round *r, const struct site *a, const struct 
         return address_compare(a->pf->address, b->pf->address) < 0;
 }
 
-static bool in_pool(const struct round *r, const struct site *s) {
-        return s->pf->pool >= 0 && (size_t) s->pf->pool == r->grant->pool;
-}
-
-static struct site *best_site(const struct round *r, uint32_t min_mbps) {
+static struct site *best_site(const struct round *r, size_t want) {
         struct site *best = NULL;
 
         for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
                 struct site *s = &r->p->sites[i];
 
-                if (in_pool(r, s) && room(r, s, RULE_RATE, min_mbps) > 0 && (!best || is_better(r, s, best)))
+                if (in_pool(r, s) && room(r, s, want, RULE_RATE) > 0 && (!best || is_better(r, s, best)))
                         best = s;
         }
         return best;
@@ -302,7 +170,7 @@ static struct vf *take_vf(const struct placing *p, const struct site *s, const s
 
                 if (vf->state != VF_READY || !vf_is_alone(vf) || is_taken(a, vf))
                         continue;
-                const struct promised *promise = promise_of(p, vf);
+                const struct promised *promise = placing_promise(p, vf);
                 if (promise && promise->own)
                         return vf;
                 if (!promise && !first) {
@@ -316,75 +184,117 @@ static struct vf *take_vf(const struct placing *p, const struct site *s, const s
 
 static void take(struct round *r, struct site *s, size_t want, struct allocation *a) {
         struct vf *vf = take_vf(r->p, s, a);
-        const struct promised *promise = promise_of(r->p, vf);
+        const struct promised *promise = placing_promise(r->p, vf);
+        const struct vf_attributes told = told_by(r, s, want);
 
         s->free--;
         s->own -= promise && promise->own;
         s->load++;
         s->mine++;
         s->group_here = true;
-        s->min_mbps += min_rate(&r->attributes[want]);
-        struct chosen_vf *c = &a->vfs[a->n_vfs++];
-        *c = (struct chosen_vf){
-                .vf = vf, .want = (uint8_t) want, .attributes = r->attributes[want], .wish = r->grant->wish
+        s->min_mbps += min_rate(&told);
+        a->vfs[a->n_vfs++] = (struct chosen_vf){
+                .vf = vf, .want = (uint8_t) want, .attributes = told, .wish = r->grant->wish
         };
-        c->attributes.set &= ~(r->grant->wish & pf_refuses(s->pf, &c->attributes));
 }
 
-static int place_each(struct round *r, struct allocation *a) {
+static unsigned count_of(const struct round *r, size_t want) {
+        return r->p->request->wants[want].count;
+}
+
+static bool place_each(struct round *r, struct allocation *a, struct shortage *ret) {
         for (size_t i = 0; i < r->n_wants; i++) {
                 size_t want = r->wants[i];
 
-                for (unsigned k = 0; k < r->p->request->wants[want].count; k++) {
-                        struct site *s = best_site(r, min_rate(&r->attributes[want]));
+                for (unsigned k = 0; k < count_of(r, want); k++) {
+                        struct site *s = best_site(r, want);
 
-                        if (!s)
-                                return -1;
+                        if (!s) {
+                                *ret = (struct shortage){ RULE_RATE, want, k, count_of(r, want) };
+                                return false;
+                        }
                         take(r, s, want, a);
                 }
         }
-        return 0;
+        return true;
+}
+
+/* How many of all VFs one PF could give. */
+static size_t fit(const struct round *r, const struct site *s) {
+        uint64_t mbps = s->min_mbps;
+        size_t n = 0;
+
+        for (size_t i = 0; i < r->n_wants; i++) {
+                size_t want = r->wants[i], most = room(r, s, want, RULE_APART);
+                uint32_t each = min_rate_by(r, s, want);
+
+                for (unsigned k = 0; k < count_of(r, want) && n < most; k++) {
+                        mbps += each;
+                        if (each > 0 && mbps > s->pf->link_mbps)
+                                return n;
+                        n++;
+                }
+        }
+        return n;
 }
 
 /* All on one PF: where the group is already, if it is anywhere in this pool. */
-static int place_together(struct round *r, struct allocation *a) {
-        uint64_t mbps = 0;
+static bool place_together(struct round *r, struct allocation *a, struct shortage *ret) {
         struct site *best = NULL;
         bool bound = false;
+        size_t most = 0;
 
-        for (size_t i = 0; i < r->n_wants; i++)
-                mbps += (uint64_t) min_rate(&r->attributes[r->wants[i]]) *
-                        r->p->request->wants[r->wants[i]].count;
         for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
                 bound = bound || (in_pool(r, &r->p->sites[i]) && r->p->sites[i].group_here);
         for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
                 struct site *s = &r->p->sites[i];
 
-                if (!in_pool(r, s) || (bound && !s->group_here) || room(r, s, RULE_APART, 0) < r->count ||
-                    (mbps > 0 && s->pf->link_mbps < s->min_mbps + mbps))
+                if (!in_pool(r, s) || (bound && !s->group_here))
                         continue;
-                if (!best || is_better(r, s, best))
+                size_t n = fit(r, s);
+                most = MAX(most, n);
+                if (n == r->count && (!best || is_better(r, s, best)))
                         best = s;
         }
-        if (!best)
-                return -1;
+        if (!best) {
+                *ret = (struct shortage){ RULE_RATE, r->wants[0], most, r->count };
+                return false;
+        }
         for (size_t i = 0; i < r->n_wants; i++)
-                for (unsigned k = 0; k < r->p->request->wants[r->wants[i]].count; k++)
+                for (unsigned k = 0; k < count_of(r, r->wants[i]); k++)
                         take(r, best, r->wants[i], a);
-        return 0;
+        return true;
 }
 
-/* The first rule with which the pool has not enough, counted before anything is taken. _RULE_MAX: none. */
-static enum rule short_of(const struct round *r, size_t *ret_room) {
-        for (enum rule rule = RULE_READY; rule < RULE_RATE; rule++) {
-                *ret_room = 0;
-                for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
-                        if (in_pool(r, &r->p->sites[i]))
-                                *ret_room += room(r, &r->p->sites[i], rule, 0);
-                if (*ret_room < r->count)
-                        return rule;
+/* VFs of this want and of every other that can only be where this one can be too. */
+static unsigned needed_with(const struct round *r, size_t want) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < r->n_wants; i++) {
+                bool within = true;
+
+                for (size_t k = 0; k < r->p->world->inventory->n_pfs && within; k++)
+                        within = !is_able(&r->p->sites[k], r->wants[i]) || is_able(&r->p->sites[k], want);
+                n += within ? count_of(r, r->wants[i]) : 0;
         }
-        return _RULE_MAX;
+        return n;
+}
+
+/* The first rule with which the pool has not enough, counted before anything is taken. */
+static bool is_short(const struct round *r, struct shortage *ret) {
+        for (enum rule rule = RULE_READY; rule < RULE_RATE; rule++)
+                for (size_t i = 0; i < r->n_wants; i++) {
+                        size_t want = r->wants[i];
+
+                        *ret = (struct shortage){ .rule = rule, .want = want };
+                        ret->needed = rule == RULE_READY ? r->count : needed_with(r, want);
+                        for (size_t k = 0; k < r->p->world->inventory->n_pfs; k++)
+                                if (in_pool(r, &r->p->sites[k]))
+                                        ret->possible += room(r, &r->p->sites[k], want, rule);
+                        if (ret->possible < ret->needed)
+                                return true;
+                }
+        return false;
 }
 
 static bool has_drained(const struct round *r) {
@@ -394,19 +304,6 @@ static bool has_drained(const struct round *r) {
         return false;
 }
 
-/* The driver and the attributes of the first PF that is passed over for it. */
-static void name_refused(const struct round *r, char *detail, size_t size) {
-        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
-                const struct site *s = &r->p->sites[i];
-
-                if (!in_pool(r, s) || s->free == 0 || !driver_refuses(r, s))
-                        continue;
-                snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, s->pf->driver,
-                         ATTRIBUTES_STR(driver_refuses(r, s)));
-                return;
-        }
-}
-
 static bool lacks_disks(const struct round *r) {
         for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
                 if (in_pool(r, &r->p->sites[i]) && r->p->sites[i].short_of_disks)
@@ -414,74 +311,153 @@ static bool lacks_disks(const struct round *r) {
         return false;
 }
 
-static int refuse(const struct round *r, enum rule rule, size_t n, char *detail, size_t size) {
-        switch (rule) {
+/* No PF of the pool can do what a want asks, whoever gives VFs back: names the first PF and what it cannot.
+ */
+static bool is_unsupported(const struct round *r, char *detail, size_t size) {
+        size_t i = 0, k = 0;
+
+        while (i < r->n_wants && r->n_able[r->wants[i]] > 0)
+                i++;
+        if (i == r->n_wants || r->n_pfs == 0)
+                return false;
+        while (!in_pool(r, &r->p->sites[k]))
+                k++;
+        const struct pf *pf = r->p->sites[k].pf;
+        snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, pf->driver,
+                 ATTRIBUTES_STR(pf_refuses(pf, &r->attributes[r->wants[i]]) & ~r->grant->wish));
+        return true;
+}
+
+/* What keeps a want from some of the PFs. */
+static uint32_t refused_by_some(const struct round *r, size_t want) {
+        uint32_t refused = 0;
+
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
+                if (in_pool(r, &r->p->sites[i]))
+                        refused |= pf_refuses(r->p->sites[i].pf, &r->attributes[want]);
+        return refused & ~r->grant->wish;
+}
+
+static int refuse_ready(const struct round *r, const struct shortage *s, char *detail, size_t size) {
+        if (lacks_disks(r)) {
+                snprintf(detail, size, "pool %s: namespaces for %zu of %u VFs", r->pool->name, s->possible,
+                         s->needed);
+                return REASON_NAMESPACES_USED_UP;
+        }
+        snprintf(detail, size, "pool %s: %zu of %u VFs ready%s", r->pool->name, s->possible, s->needed,
+                 has_drained(r) ? ", some of its PFs are drained" : "");
+        return REASON_POOL_EMPTY;
+}
+
+/* Of the tenant's own choice and limits, and of no other tenant, whose VFs or rates are in the way. */
+static int refuse_rest(const struct round *r, const struct shortage *s, char *detail, size_t size) {
+        const char *pool = r->pool->name;
+
+        if (r->p->request->together) {
+                snprintf(detail, size, "pool %s: %zu of %u VFs on the same PF", pool, s->possible, s->needed);
+                return REASON_AFFINITY;
+        }
+        snprintf(detail, size, "pool %s: %zu of %u VFs with %u Mbit/s guaranteed; the policy allows up to %u",
+                 pool, s->possible, s->needed, min_rate(&r->attributes[s->want]),
+                 min_rate(&r->grant->attributes));
+        return REASON_RATE_SUM;
+}
+
+static int refuse(const struct round *r, const struct shortage *s, char *detail, size_t size) {
+        const char *pool = r->pool->name;
+
+        switch (s->rule) {
         case RULE_READY:
-                snprintf(detail, size, "pool %s: %zu of %u VFs ready%s", r->pool->name, n, r->count,
-                         has_drained(r) ? ", some of its PFs are drained" : "");
-                return lacks_disks(r) ? REASON_NAMESPACES_USED_UP : REASON_POOL_EMPTY;
+                return refuse_ready(r, s, detail, size);
         case RULE_DRIVER:
-                name_refused(r, detail, size);
-                return REASON_ATTRIBUTE_UNSUPPORTED;
+                snprintf(detail, size, "pool %s: %zu of %u VFs ready on PFs that can do %s", pool,
+                         s->possible, s->needed, ATTRIBUTES_STR(refused_by_some(r, s->want)));
+                return REASON_POOL_EMPTY;
         case RULE_NUMA:
                 if (r->p->request->numa_node < 0)
-                        snprintf(detail, size, "pool %s: the request names no NUMA node", r->pool->name);
+                        snprintf(detail, size, "pool %s: the request names no NUMA node", pool);
                 else
-                        snprintf(detail, size, "pool %s: %zu of %u VFs ready on node %d", r->pool->name, n,
-                                 r->count, r->p->request->numa_node);
+                        snprintf(detail, size, "pool %s: %zu of %u VFs ready on node %d", pool, s->possible,
+                                 s->needed, r->p->request->numa_node);
                 return REASON_NUMA;
         case RULE_SHARE:
-                snprintf(detail, size, "pool %s: %u %% of each PF, which leaves %zu of %u", r->pool->name,
-                         r->grant->pf_share, n, r->count);
+                snprintf(detail, size, "pool %s: %u %% of each PF, which leaves %zu of %u", pool,
+                         r->grant->pf_share, s->possible, s->needed);
                 return REASON_PF_SHARE;
         case RULE_APART:
-                snprintf(detail, size, "pool %s: %zu of %u PFs without a VF of the group", r->pool->name, n,
-                         r->count);
+                snprintf(detail, size, "pool %s: %zu of %u PFs without a VF of the group", pool, s->possible,
+                         s->needed);
                 return REASON_ANTI_AFFINITY;
         case RULE_RATE:
         case _RULE_MAX:
                 break;
         }
-        snprintf(detail, size, "pool %s", r->pool->name);
-        return r->p->request->together ? REASON_AFFINITY : REASON_RATE_SUM;
+        return refuse_rest(r, s, detail, size);
 }
 
-/* Where a pool accepts it, VFs that share a group make up for too few that do not. */
-static bool place_as_group(const struct round *r, size_t n_ready, struct allocation *a, size_t *near) {
+/* The rules hold for the VFs of a shared group as they do for others. */
+static bool group_fits(const struct allocation *a, const void *userdata) {
+        const struct round *r = userdata;
+
+        for (size_t i = 0; i < a->n_vfs; i++) {
+                const struct site *s = placing_site(r->p, a->vfs[i].vf->pf->address);
+                size_t n = 0;
+
+                for (size_t k = 0; k < a->n_vfs; k++)
+                        n += a->vfs[k].vf->pf == s->pf;
+                if (n > limit(r, s, 0, RULE_RATE))
+                        return false;
+        }
+        return true;
+}
+
+/* Where a pool accepts it, VFs that share a group make up for too few that do not. 1: they do; 0 and *near;
+ * or -ENOMEM. */
+static int place_as_group(const struct round *r, size_t n_ready, struct allocation *a, size_t *near) {
         const struct request *q = r->p->request;
 
         *near = 0;
-        if (q->together || r->apart || q->n_wants > 1 || n_ready >= r->count ||
-            !place_shared_group(r->p->world, r->grant->pool, r->count, a, near))
-                return false;
-        for (size_t i = 0; i < a->n_vfs; i++)
-                a->vfs[i].attributes = r->attributes[0], a->vfs[i].wish = r->grant->wish;
-        return true;
+        if (q->together || r->apart || q->n_wants > 1 || n_ready >= r->count)
+                return 0;
+        int done = place_shared_group(r->p, a, near, group_fits, r);
+        for (size_t i = 0; i < a->n_vfs; i++) {
+                a->vfs[i].attributes = told_by(r, placing_site(r->p, a->vfs[i].vf->pf->address), 0);
+                a->vfs[i].wish = r->grant->wish;
+        }
+        return done;
 }
 
 /* All VFs of the wants of one pool. */
 static int place_pool(struct round *r, struct allocation *a, char *detail, size_t size) {
-        size_t n = 0, near;
-        enum rule rule = short_of(r, &n);
+        struct shortage s = { 0 };
+        size_t near;
 
-        if (rule == RULE_READY && place_as_group(r, n, a, &near))
-                return REASON_NONE;
-        if (rule == RULE_READY && near > 0) {
-                snprintf(detail, size,
-                         "%zu of %u VFs ready; others share an IOMMU group and go together: ask for %zu", n,
-                         r->count, near);
-                return REASON_POOL_EMPTY;
-        }
-        if (rule == _RULE_MAX && (r->p->request->together ? place_together(r, a) : place_each(r, a)) == 0)
-                return REASON_NONE;
-        return refuse(r, rule, n, detail, size);
+        if (!is_short(r, &s))
+                return (r->p->request->together ? place_together(r, a, &s) : place_each(r, a, &s))
+                                       ? REASON_NONE
+                                       : refuse(r, &s, detail, size);
+        if (s.rule != RULE_READY)
+                return refuse(r, &s, detail, size);
+        int done = place_as_group(r, s.possible, a, &near);
+        if (done != 0)
+                return done < 0 ? done : REASON_NONE;
+        if (near == 0)
+                return refuse(r, &s, detail, size);
+        snprintf(detail, size,
+                 "%zu of %u VFs ready; others share an IOMMU group and go together: ask for %zu", s.possible,
+                 s.needed, near);
+        return REASON_POOL_EMPTY;
+}
+
+/* a has less choice than b. */
+static bool fits_less(const struct round *r, size_t a, size_t b) {
+        return r->n_able[a] != r->n_able[b] ? r->n_able[a] < r->n_able[b]
+                                            : min_rate(&r->attributes[a]) > min_rate(&r->attributes[b]);
 }
 
 static void sort_wants(struct round *r) {
         for (size_t i = 1; i < r->n_wants; i++) /* at most WANTS_MAX */
-                for (size_t k = i; k > 0 && min_rate(&r->attributes[r->wants[k]]) >
-                                                            min_rate(&r->attributes[r->wants[k - 1]]);
-                     k--) {
+                for (size_t k = i; k > 0 && fits_less(r, r->wants[k], r->wants[k - 1]); k--) {
                         size_t swap = r->wants[k];
 
                         r->wants[k] = r->wants[k - 1];
@@ -500,30 +476,45 @@ static void sort_by_want(struct allocation *a) {
                 }
 }
 
-int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
-          char *detail, size_t size) {
+/* One round for each pool, in the order of the wants. Returns how many. */
+static size_t begin_rounds(struct placing *p, const struct vf_attributes attributes[WANTS_MAX],
+                           struct round rounds[WANTS_MAX]) {
         const struct request *q = p->request;
-        bool done[WANTS_MAX] = { false };
+        size_t n = 0;
 
         for (size_t i = 0; i < q->n_wants; i++) {
-                struct round r = {
-                        .p = p,
-                        .grant = p->grants[i],
-                        .pool = &p->world->policy->pools[p->grants[i]->pool],
-                        .attributes = attributes,
-                };
+                struct round *r = rounds;
 
-                if (done[i])
-                        continue;
-                r.apart = p->apart || r.pool->apart;
-                for (size_t k = i; k < q->n_wants; k++)
-                        if (p->grants[k] == p->grants[i]) {
-                                done[k] = true;
-                                r.wants[r.n_wants++] = k;
-                                r.count += q->wants[k].count;
-                        }
-                sort_wants(&r);
-                int no = place_pool(&r, ret, detail, size);
+                while (r < rounds + n && r->grant != p->grants[i])
+                        r++;
+                if (r == rounds + n) {
+                        const struct pool *pool = &p->world->policy->pools[p->grants[i]->pool];
+
+                        rounds[n++] = (struct round){ .p = p,
+                                                      .pool = pool,
+                                                      .grant = p->grants[i],
+                                                      .attributes = attributes,
+                                                      .apart = p->apart || pool->apart };
+                }
+                r->wants[r->n_wants++] = i;
+                r->count += q->wants[i].count;
+        }
+        return n;
+}
+
+int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
+          char *detail, size_t size) {
+        struct round rounds[WANTS_MAX];
+        size_t n = begin_rounds(p, attributes, rounds);
+
+        for (size_t i = 0; i < n; i++) { /* first what no waiting would help */
+                find_able(&rounds[i]);
+                if (is_unsupported(&rounds[i], detail, size))
+                        return REASON_ATTRIBUTE_UNSUPPORTED;
+        }
+        for (size_t i = 0; i < n; i++) {
+                sort_wants(&rounds[i]);
+                int no = place_pool(&rounds[i], ret, detail, size);
                 if (no != REASON_NONE)
                         return no;
         }

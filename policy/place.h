@@ -14,6 +14,7 @@ struct site {
         uint64_t min_mbps;   /* bandwidth that is guaranteed to somebody */
         bool short_of_disks; /* more VFs are ready than there are disks for them */
         bool group_here;     /* the request's group has a VF of it */
+        unsigned able;       /* bit i: its driver can do what want i asks */
 };
 
 struct promised {
@@ -36,9 +37,16 @@ struct placing {
         size_t used_total;
 };
 
-/* Fills all but tenant, grants, world and request, which are set. 0 or -ENOMEM; placing_done() either way. */
+/* site.c: fills all but tenant, grants, world and request, which are set. 0 or -ENOMEM; placing_done() either
+ * way. */
 int placing_init(struct placing *p);
 void placing_done(struct placing *p);
+
+/* The PF with this address, NULL if there is none. O(log n). */
+struct site *placing_site(const struct placing *p, struct address pf);
+
+/* The promise that a VF belongs to, NULL if none. O(log n). */
+const struct promised *placing_promise(const struct placing *p, const struct vf *vf);
 
 /* Picks the VFs of all wants; their attributes are in attributes, by want. */
 int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
@@ -49,10 +57,10 @@ static inline bool vf_is_alone(const struct vf *vf) {
         return vf->group_devices <= 1;
 }
 
-/* shared-group.c: a whole shared group of just the size that the only want asks for. *near is the size of one
- * that is ready, 0 if there is none. */
-bool place_shared_group(const struct world *world, size_t pool, unsigned count, struct allocation *ret,
-                        size_t *near);
+/* shared-group.c: a whole shared group of just the size that the only want asks for, and that fits. 1; or 0
+ * and *near is the size of one that is ready, 0 if there is none; or -ENOMEM. */
+int place_shared_group(const struct placing *p, struct allocation *ret, size_t *near,
+                       bool (*fits)(const struct allocation *a, const void *userdata), const void *userdata);
 
 /* choice.c: what a VF of the want is told, but for its MAC. REASON_NONE or why not. */
 int choose_attributes(const struct pool *pool, const struct grant *g, const struct want *w,

@@ -26,8 +26,9 @@ struct builder {
         size_t size;
         const struct pf *pf;
         const struct pool *pool; /* of the PF */
-        const struct world *world;
         struct lease_index *leases;
+        struct address *promised; /* PFs of which VFs are promised, sorted */
+        size_t n_promised;
 };
 
 static int add(struct builder *b, const struct step *s) {
@@ -74,13 +75,30 @@ static int add_hits(struct step *s, const struct pf *pf, struct lease_index *lea
         return r < 0 ? r : 0;
 }
 
-/* A smaller count would take promised VFs away. */
-static bool is_promised(const struct world *w, const struct pf *pf) {
+static int compare_addresses(const void *a, const void *b) {
+        const struct address *x = a, *y = b;
+
+        return address_compare(*x, *y);
+}
+
+static int sort_promised(struct builder *b, const struct world *w) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < w->n_promises; i++)
+                n += w->promises[i]->n_vfs;
+        b->promised = calloc(n + 1, sizeof(*b->promised));
+        if (!b->promised)
+                return -ENOMEM;
         for (size_t i = 0; i < w->n_promises; i++)
                 for (size_t k = 0; k < w->promises[i]->n_vfs; k++)
-                        if (address_equal(w->promises[i]->vfs[k].pf, pf->address))
-                                return true;
-        return false;
+                        b->promised[b->n_promised++] = w->promises[i]->vfs[k].pf;
+        qsort(b->promised, n, sizeof(*b->promised), compare_addresses);
+        return 0;
+}
+
+/* A smaller count would take promised VFs away. */
+static bool is_promised(const struct builder *b) {
+        return bsearch(&b->pf->address, b->promised, b->n_promised, sizeof(*b->promised), compare_addresses);
 }
 
 static void explain_count(struct step *s, const struct pool *pool) {
@@ -186,7 +204,7 @@ static int plan_count(struct builder *b, unsigned target) {
         explain_count(&s, b->pool);
         if (s.destructive && add_hits(&s, pf, b->leases) < 0)
                 return -ENOMEM;
-        if (s.destructive && target < pf->num_vfs && is_promised(b->world, pf))
+        if (s.destructive && target < pf->num_vfs && is_promised(b))
                 block(&s, REASON_RESERVED);
         if (is_disk_of_host(b) && s.kind != STEP_DISABLE)
                 block(&s, REASON_HOST_DISK);
@@ -260,8 +278,11 @@ int plan_make(const struct world *world, struct plan *ret) {
         struct plan plan = { 0 };
         _cleanup_(lease_index_done) struct lease_index index = { .leases = world->leases,
                                                                  .n = world->n_leases };
-        struct builder b = { .plan = &plan, .world = world, .leases = &index };
+        struct builder b = { .plan = &plan, .leases = &index };
 
+        if (sort_promised(&b, world) < 0)
+                return -ENOMEM;
+        _cleanup_free_ struct address *promised = b.promised;
         for (size_t i = 0; i < world->inventory->n_pfs; i++) {
                 b.pf = world->inventory->pfs[i];
                 int r = plan_pf(&b, world->policy);

@@ -217,6 +217,10 @@ unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs) {
         return total_vfs;
 }
 
+size_t grant_share_of(const struct grant *g, const struct pf *pf) {
+        return MAX(pf->n_vfs * g->pf_share / 100, (size_t) 1);
+}
+
 bool grant_allows_vlan(const struct grant *g, unsigned vlan) {
         for (size_t i = 0; i < g->n_vlans; i++)
                 if (vlan >= g->vlans[i].first && vlan <= g->vlans[i].last)

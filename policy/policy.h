@@ -217,6 +217,10 @@ bool policy_needs_identity(const struct policy *p);
 /* The VF count that a pool wants of a PF. */
 unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs);
 
+/* How many VFs of a PF the tenant may have by "pf_share", if there is one. At least one: else a small PF
+ * would give nobody anything. */
+size_t grant_share_of(const struct grant *g, const struct pf *pf);
+
 bool grant_allows_vlan(const struct grant *g, unsigned vlan);
 bool grant_allows_mac(const struct grant *g, struct mac m);   /* may be asked for */
 bool grant_may_keep_mac(const struct grant *g, struct mac m); /* or was given by this grant before */

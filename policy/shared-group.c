@@ -1,48 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VFs that share an IOMMU group, where a pool accepts that: all together or not at all. */
 
+#include "common/macro.h"
 #include "policy/place.h"
 
-/* All VFs of a group, wherever they are; 0 if not all of them are ready and in the pool, or they are more
- * than may be asked for at once. */
-static size_t collect_group(const struct inventory *inv, size_t pool, int group,
-                            struct chosen_vf vfs[ACQUIRE_COUNT_MAX]) {
-        size_t n = 0;
+#include <errno.h>
+#include <stdlib.h>
 
-        for (size_t i = 0; i < inv->n_pfs; i++)
-                for (size_t k = 0; k < inv->pfs[i]->n_vfs; k++) {
-                        const struct pf *pf = inv->pfs[i];
-                        struct vf *vf = pf->vfs[k];
+static int compare_groups(const void *a, const void *b) {
+        const struct vf *x = *(struct vf *const *) a, *y = *(struct vf *const *) b;
 
-                        if (vf->group != group)
-                                continue;
-                        if (vf->state != VF_READY || pf->pool != (int) pool || pf->stuck || pf->drained ||
-                            n == ACQUIRE_COUNT_MAX)
-                                return 0;
-                        vfs[n++] = (struct chosen_vf){ .vf = vf };
-                }
-        return n;
+        return x->group != y->group ? (x->group < y->group ? -1 : 1)
+                                    : address_compare(x->address, y->address);
 }
 
-bool place_shared_group(const struct world *world, size_t pool, unsigned count, struct allocation *ret,
-                        size_t *near) {
-        const struct inventory *inv = world->inventory;
-        int tried = -1;
+/* Every VF that shares its group, wherever it is, group by group. */
+static struct vf **sort_shared(const struct inventory *inv, size_t *ret_n) {
+        size_t n = 0;
+
+        *ret_n = 0;
+        for (size_t i = 0; i < inv->n_pfs; i++)
+                n += inv->pfs[i]->n_vfs;
+        struct vf **shared = calloc(n + 1, sizeof(*shared));
+        if (!shared)
+                return NULL;
+        for (size_t i = 0; i < inv->n_pfs; i++)
+                for (size_t k = 0; k < inv->pfs[i]->n_vfs; k++)
+                        if (!vf_is_alone(inv->pfs[i]->vfs[k]))
+                                shared[(*ret_n)++] = inv->pfs[i]->vfs[k];
+        qsort(shared, *ret_n, sizeof(*shared), compare_groups);
+        return shared;
+}
+
+static bool may_be_given(const struct placing *p, const struct vf *vf) {
+        const struct promised *promise = placing_promise(p, vf);
+
+        return vf->state == VF_READY && vf->pf->pool == (int) p->grants[0]->pool && !vf->pf->stuck &&
+               !vf->pf->drained && (!promise || promise->own);
+}
+
+/* A group of n VFs, if all of it can be given at once. */
+static bool take_group(const struct placing *p, struct vf *const *vfs, size_t n, struct allocation *ret) {
+        ret->n_vfs = 0;
+        for (size_t i = 0; i < n; i++) {
+                if (n > ACQUIRE_COUNT_MAX || !may_be_given(p, vfs[i]))
+                        return false;
+                ret->vfs[ret->n_vfs++] = (struct chosen_vf){ .vf = vfs[i] };
+        }
+        return true;
+}
+
+int place_shared_group(const struct placing *p, struct allocation *ret, size_t *near,
+                       bool (*fits)(const struct allocation *a, const void *userdata), const void *userdata) {
+        size_t n, end;
+        _cleanup_free_ struct vf **shared = sort_shared(p->world->inventory, &n);
 
         *near = 0;
-        for (size_t i = 0; i < inv->n_pfs; i++)
-                for (size_t k = 0; inv->pfs[i]->pool == (int) pool && k < inv->pfs[i]->n_vfs; k++) {
-                        const struct vf *vf = inv->pfs[i]->vfs[k];
-
-                        if (vf_is_alone(vf) || vf->state != VF_READY || vf->group == tried)
-                                continue;
-                        tried = vf->group;
-                        size_t n = collect_group(inv, pool, vf->group, ret->vfs);
-                        if (n == count) {
-                                ret->n_vfs = n;
-                                return true;
-                        }
-                        *near = n > 0 ? n : *near;
-                }
-        return false;
+        if (!shared)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i = end) {
+                for (end = i + 1; end < n && shared[end]->group == shared[i]->group; end++)
+                        ;
+                if (!take_group(p, &shared[i], end - i, ret) || !fits(ret, userdata))
+                        continue;
+                if (ret->n_vfs == p->request->wants[0].count)
+                        return 1;
+                *near = ret->n_vfs;
+        }
+        ret->n_vfs = 0;
+        return 0;
 }

@@ -350,6 +350,9 @@ class ReservationTest(CliTest):
         self.stub.answers["ListReservations"] = {"reservations": [made]}
         self.assertEqual(self.out("list", "reservations", "--no-legend").split()[:5],
                          ["red", "db1", "net", "0000:01:10.0", "-"])
+        self.stub.answers["ListReservations"]["reservations"].append(dict(made, over_policy="no-such-pool"))
+        self.assertEqual([line.split()[5] for line in self.out("list", "reservations", "--no-legend").splitlines()],
+                         ["kept", "over-policy"])
 
     def test_unreserve(self):
         self.stub.answers["Unreserve"] = {}
@@ -667,10 +670,11 @@ class ListTest(CliTest):
         self.stub.answers.update({
             "GetStatus": {"status": make("Status", version="1", ready=True, policy_valid=True, pfs=2, leases=3)},
             "ListPFs": {"pfs": [make("PF", drained=True), make("PF")]},
-            "ListLeases": {"leases": [lease(over_policy="quota"), lease()]}})
+            "ListLeases": {"leases": [lease(over_policy="quota"), lease()]},
+            "ListReservations": {"reservations": [make("Reservation", over_policy="quota"), make("Reservation")]}})
         shown = self.out("status")
         self.assertIn("PFs:      2 (1 drained)\n", shown)
-        self.assertIn("leases:   3 (1 over policy)\n", shown)
+        self.assertIn("leases:   3 (1 over policy) (1 reserved over policy)\n", shown)
         self.assertNotIn("faults:", shown)
         self.stub.answers["GetStatus"]["status"]["lost_faults"] = 44
         self.assertIn("faults:   44 messages or more may be missing in the kernel log\n", self.out("status"))

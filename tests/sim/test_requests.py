@@ -263,6 +263,30 @@ class ReservationTest(SimTest):
         self.assertNotEqual(vm.vfs, [r["address"]])
         self.assertEqual(vm.lease["devices"][0]["attributes"]["mac"], r["attributes"]["mac"])
 
+    def test_promises_that_are_over_policy_are_shown_until_they_are_taken_back(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        over = lambda: {r["vm"]: r["over_policy"] for r in host.call_fresh("ListReservations")["reservations"]}
+        host.vm(vm="web1")
+        for vm in ("web2", "web3"):
+            host.call("Reserve", tenant="red", vm=vm, wants=[{"pool": "net"}])
+        self.assertEqual(over(), {"web2": None, "web3": None})
+        host.write_policy(policy(grant=dict(self.MACS, quota=2)))
+        host.call("Reload")
+        self.assertEqual(over(), {"web2": None, "web3": "quota"})
+        changed = policy()
+        del changed["tenants"]["red"]
+        host.write_policy(changed)
+        host.call("Reload")
+        self.assertEqual(over(), {"web2": "no-such-tenant", "web3": "no-such-tenant"})
+        self.assertIn("the reservation for red/web2 is over policy", host.daemon.log_tail(2000))
+        host.daemon.restart()
+        self.assertEqual(over(), {"web2": "no-such-tenant", "web3": "no-such-tenant"})
+        self.assertIn("2 reserved over policy", host.vfctl("status").stdout)
+        self.assertEqual([vf["reserved"] for vf in host.vfs().values()].count("red/web2"), 1)
+        host.call_fresh("Unreserve", tenant="red", vm="web2")
+        self.assertEqual(over(), {"web3": "no-such-tenant"})
+        self.assertNotIn("red/web2", [vf["reserved"] for vf in host.vfs().values()])
+
     @needs_users
     def test_tenants_reserve_for_themselves(self):
         host = self.host()
@@ -567,11 +591,18 @@ class AttributesTest(SimTest):
         host = self.two_drivers("ice", {"link_state": "enable", "trust": True})
         vm = host.vm(vm="web1", count=4)  # only one of the drivers can do it
         self.assertEqual(set(vm.vfs), set(host.tree.pfs[TWO].vfs))
+        self.assertIn("on PFs that can do link_state", str(self.refused_untold(host, "pool-empty")))
+        vm.kill()  # which one may wait for
+        self.assertEqual(set(host.vm(vm="web2", count=4, wait=60).vfs), set(vm.vfs))
+        host = self.two_drivers("igb", {"link_state": "enable"})
+        self.assertIn("igb cannot do link_state", str(self.refused_untold(host, "attribute-unsupported", wait=60)))
+
+    def refused_untold(self, host, reason, **named):
         set_ones = lambda: [vf for _, vf, mode, _ in host.operations("attributes") if vf not in (ONE, TWO) and mode == 1]
         before = set_ones()
-        error = self.refused("attribute-unsupported", host.vm().acquire)
-        self.assertIn("igb cannot do link_state", str(error))
+        error = self.refused(reason, host.vm().acquire, **named)
         self.assertEqual(set_ones(), before)
+        return error
 
     def test_what_is_only_wished_for(self):
         """By a driver of the table, and by one that nobody knows and that refuses."""

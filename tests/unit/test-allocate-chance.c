@@ -3,27 +3,44 @@
 
 #include "tests/unit/test-allocate.h"
 
+static const char *const tenants[] = { "red", "blue" }, *const pools[] = { "net", "wide", "even" };
+
+static const char *one_of(struct chance *c, const char *const *names, unsigned n) {
+        return names[chance_below(c, n)];
+}
+
+/* Somebody has VFs of the PF, perhaps with a rate that is guaranteed. */
+static void add_lease(struct host *h, struct pf *pf, struct chance *c) {
+        unsigned first = chance_below(c, (unsigned) pf->n_vfs);
+        struct lease *l = host_add_lease(h, one_of(c, tenants, 2), h->policy->pools[pf->pool].name, "old", pf,
+                                         first, 1 + chance_below(c, (unsigned) pf->n_vfs - first));
+
+        l->ending = chance_below(c, 2);
+        for (size_t i = 0; i < l->n_vfs; i++)
+                if (chance_below(c, 2))
+                        l->vfs[i].attributes =
+                                        (struct vf_attributes){ .set = ATTR_MIN_TX,
+                                                                .min_tx_mbps = 50 * chance_below(c, 4) };
+}
+
 static struct host random_host(struct chance *c) {
-        static const char *const tenants[] = { "red", "blue" }, *const pools[] = { "net", "wide" };
         struct host h = new_host();
         unsigned n = chance_below(c, 6);
 
         for (unsigned i = 0; i < n; i++) {
                 unsigned vfs = chance_below(c, 12);
                 struct pf *pf = host_add_pf(&h, i + 1, 12, vfs);
+                const char *pool = chance_below(c, 5) ? one_of(c, pools, 3) : NULL;
 
-                pf->pool = (int) chance_below(c, 4) - 1;
+                pf->pool = pool ? policy_find_pool(h.policy, pool) : -1;
                 pf->stuck = chance_below(c, 10) == 0;
+                pf->numa_node = (int) chance_below(c, 3) - 1;
+                pf->link_mbps = 500 * chance_below(c, 4);
                 for (unsigned k = 0; k < vfs; k++)
                         if (chance_below(c, 3) == 0)
                                 pf->vfs[k]->state = (enum vf_state) chance_below(c, _VF_STATE_MAX);
-                if (vfs > 0 && chance_below(c, 2) && (pf->pool == 0 || pf->pool == 1)) {
-                        unsigned first = chance_below(c, vfs);
-
-                        host_add_lease(&h, tenants[chance_below(c, 2)], pools[pf->pool], "old", pf, first,
-                                       1 + chance_below(c, vfs - first))
-                                        ->ending = chance_below(c, 2);
-                }
+                if (vfs > 0 && pf->pool >= 0 && chance_below(c, 2))
+                        add_lease(&h, pf, c);
         }
         return h;
 }
@@ -40,10 +57,39 @@ static size_t count_states(const struct pf *pf, bool load) {
         return n;
 }
 
+static double guaranteed(const struct host *h, const struct pf *pf) {
+        double n = 0;
+
+        for (size_t i = 0; i < h->n_leases; i++)
+                for (size_t k = 0; k < h->leases[i]->n_vfs; k++)
+                        if (address_equal(h->leases[i]->vfs[k].pf, pf->address))
+                                n += h->leases[i]->vfs[k].attributes.min_tx_mbps;
+        return n;
+}
+
+/* The larger part in use, of its VFs or of its bandwidth. */
+static double part_in_use(const struct host *h, const struct pf *pf) {
+        double vfs = (double) count_states(pf, true) / (double) pf->n_vfs;
+        double mbps = pf->link_mbps ? guaranteed(h, pf) / pf->link_mbps : 0;
+
+        return MAX(vfs, mbps);
+}
+
+/* Whether a comes before b, which has a lower address. */
+static bool is_before(const struct host *h, const struct simple *r, const struct pf *a, const struct pf *b) {
+        bool a_near = r->node > 0 && a->numa_node == (int) r->node - 1;
+        bool b_near = r->node > 0 && b->numa_node == (int) r->node - 1;
+
+        if (a_near != b_near)
+                return a_near;
+        if (strcmp(r->pool, "wide") == 0)
+                return count_states(a, true) < count_states(b, true);
+        return strcmp(r->pool, "even") == 0 && part_in_use(h, a) < part_in_use(h, b);
+}
+
 /* The choice done again the slow way: mark each VF as leased once it is chosen. */
 static void require_choice(const struct host *h, const struct simple *r, const struct allocation *a) {
         int pool = policy_find_pool(h->policy, r->pool);
-        bool spread = h->policy->pools[pool].placement == PLACEMENT_SPREAD;
 
         for (size_t i = 0; i < a->n_vfs; i++) {
                 const struct pf *best = NULL;
@@ -54,7 +100,7 @@ static void require_choice(const struct host *h, const struct simple *r, const s
 
                         if (pf->pool != pool || pf->stuck || count_states(pf, false) == 0)
                                 continue;
-                        if (!best || (spread && count_states(pf, true) < count_states(best, true)))
+                        if (!best || is_before(h, r, pf, best))
                                 best = pf;
                 }
                 assert_non_null(best);
@@ -90,10 +136,12 @@ static void holds_always(void **state) {
         struct chance c = chance_begin();
         unsigned granted = 0, refused = 0;
 
-        for (unsigned i = 0; i < 5000; i++) {
+        for (unsigned i = 0; i < 8000; i++) {
                 struct host h = random_host(&c);
-                struct simple r = request_for(chance_below(&c, 2) ? "red" : "blue",
-                                              chance_below(&c, 2) ? "net" : "wide", 1 + chance_below(&c, 8));
+                struct simple r = request_for(one_of(&c, tenants, 2), one_of(&c, pools, 3),
+                                              1 + chance_below(&c, 8));
+
+                r.node = chance_below(&c, 3);
                 struct answer x = ask(&h, &r), again = ask(&h, &r);
 
                 assert_int_equal(x.r, again.r);

@@ -2,6 +2,7 @@
 /* policy/allocate: every refusal, and where the VFs come from. */
 
 #include "tests/unit/test-allocate.h"
+#include "common/text.h"
 
 /* Refusals in the order in which they are looked for: each row is wrong in this and in all that is looked for
  * later. */
@@ -226,6 +227,107 @@ static void keeps_groups_together(void **state) {
         host_done(&h);
 }
 
+/* What a shared group would break is not given for its sake: a promise, a share, a driver. */
+static void groups_keep_the_rules(void **state) {
+        struct host h = new_host();
+        struct simple r = request_for("blue", "net", 3);
+        struct grant *g = &h.policy->tenants[1].grants[0];
+        struct lease promise = { .tenant = "blue", .vm = "db", .pools = { "net" }, .n_pools = 1, .n_vfs = 1 };
+        const struct lease *promises[] = { &promise };
+
+        struct pf *pf = host_add_pf(&h, 1, 4, 4);
+        for (unsigned i = 0; i < 3; i++) {
+                pf->vfs[i]->group = 7;
+                pf->vfs[i]->group_devices = 3;
+        }
+        promise.vfs[0] = (struct leased_vf){ .address = pf->vfs[1]->address, .pf = pf->address };
+        assert_int_equal(ask(&h, &r).r, REASON_NONE);
+        struct world w = host_world(&h);
+        w.promises = promises;
+        w.n_promises = 1;
+        assert_int_equal(ask_in(&w, &r).r, REASON_POOL_EMPTY);
+        r.vm = "db";
+        assert_int_equal(ask_in(&w, &r).r, REASON_NONE);
+        g->pf_share = 50;
+        assert_int_equal(ask(&h, &r).r, REASON_POOL_EMPTY);
+        g->pf_share = 75;
+        assert_int_equal(ask(&h, &r).r, REASON_NONE);
+        g->attributes.set = ATTR_RSS_QUERY;
+        g->attributes.rss_query = true;
+        assert_int_equal(ask(&h, &r).r, REASON_ATTRIBUTE_UNSUPPORTED);
+        g->wish = ATTR_RSS_QUERY;
+        struct answer x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        assert_int_equal(x.a.vfs[2].attributes.set, 0);
+        host_done(&h);
+}
+
+/* A pool of drivers that can do more and less: what some of its PFs can do is a matter of time. */
+static void tells_full_from_unable(void **state) {
+        struct host h = new_host();
+        struct simple r = request_for("blue", "net", 1);
+        struct grant *g = &h.policy->tenants[1].grants[0];
+        struct pf *less = host_add_pf(&h, 1, 2, 2), *more = host_add_pf(&h, 2, 2, 2);
+
+        text_copy(less->driver, sizeof(less->driver), "bnx2x");
+        g->attributes = (struct vf_attributes){ .set = ATTR_TRUST, .trust = true };
+        struct answer x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        assert_ptr_equal(x.a.vfs[0].vf->pf, more);
+        more->vfs[0]->state = more->vfs[1]->state = VF_LEASED;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_POOL_EMPTY);
+        assert_true(reason_may_pass((enum reason) x.r));
+        assert_string_equal(x.detail, "pool net: 0 of 1 VFs ready on PFs that can do trust");
+        text_copy(more->driver, sizeof(more->driver), "sfc");
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_ATTRIBUTE_UNSUPPORTED);
+        assert_false(reason_may_pass((enum reason) x.r));
+        assert_string_equal(x.detail, "pool net: the driver bnx2x cannot do trust");
+        less->vfs[0]->state = less->vfs[1]->state =
+                        VF_LEASED; /* nor will it be able to when these are back */
+        assert_int_equal(ask(&h, &r).r, REASON_ATTRIBUTE_UNSUPPORTED);
+        less->pool = more->pool = -1;
+        assert_int_equal(ask(&h, &r).r, REASON_POOL_EMPTY);
+        host_done(&h);
+}
+
+/* Each want of a pool is judged alone: one that asks nothing of the driver leaves the PF that can to others.
+ */
+static void judges_each_want(void **state) {
+        struct host h = new_host();
+        struct grant *g = &h.policy->tenants[1].grants[0];
+        struct pf *able = host_add_pf(&h, 1, 1, 1), *unable = host_add_pf(&h, 2, 1, 1);
+        struct request r = { .tenant = "blue",
+                             .vm = "vm",
+                             .wants = { { "net", 1, { .set = ATTR_MIN_TX } }, { .pool = "net", .count = 1 } },
+                             .n_wants = 2,
+                             .numa_node = NUMA_NODE_ANY };
+        const struct world w = host_world(&h);
+        struct allocation a = { 0 };
+        char detail[256];
+
+        able->link_mbps = unable->link_mbps = 1000;
+        text_copy(unable->driver, sizeof(unable->driver), "igb");
+        g->attributes = (struct vf_attributes){ .set = ATTR_MIN_TX, .min_tx_mbps = 100 };
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_ptr_equal(a.vfs[0].vf->pf, unable);
+        assert_ptr_equal(a.vfs[1].vf->pf, able);
+        r.wants[1].count = 2; /* more than the able PF has, while there are as many VFs */
+        able->vfs[0]->state = VF_LEASED;
+        pf_set_vfs(unable, 3, VF_READY);
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_POOL_EMPTY);
+        assert_string_equal(detail, "pool net: 0 of 2 VFs ready on PFs that can do min_tx_mbps");
+        g->wish = ATTR_MIN_TX; /* a rate that is left out takes no bandwidth */
+        unable->link_mbps = 0;
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        for (unsigned i = 1; i < 3; i++) {
+                assert_ptr_equal(a.vfs[i].vf->pf, unable);
+                assert_int_equal(a.vfs[i].attributes.set, 0);
+        }
+        host_done(&h);
+}
+
 static void packs(void **state) {
         struct host h = new_host();
         struct simple r = request_for("blue", "net", 5);
@@ -347,6 +449,9 @@ int main(void) {
                 cmocka_unit_test(cuts_long_details),
                 cmocka_unit_test(packs),
                 cmocka_unit_test(keeps_groups_together),
+                cmocka_unit_test(groups_keep_the_rules),
+                cmocka_unit_test(tells_full_from_unable),
+                cmocka_unit_test(judges_each_want),
                 cmocka_unit_test(spreads),
                 cmocka_unit_test(spreads_over_many_pfs),
                 cmocka_unit_test(looks_past_empty_pfs),

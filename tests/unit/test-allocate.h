@@ -16,11 +16,14 @@ static const char policy_text[] =
                 " \"net\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] },"
                 " \"wide\": { \"vfs\": \"max\", \"placement\": \"spread\","
                 "   \"functions\": [ { \"driver\": \"ice\" } ] },"
-                " \"secret\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"x\" } ] } },"
+                " \"secret\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"x\" } ] },"
+                " \"even\": { \"vfs\": \"max\", \"placement\": \"least-loaded\","
+                "   \"functions\": [ { \"driver\": \"y\" } ] } },"
                 "\"tenants\": {"
                 " \"red\": { \"memlock\": \"4G\", \"pools\": { \"net\": { \"quota\": 4 },"
-                "   \"wide\": { \"quota\": 1000 } } },"
-                " \"blue\": { \"pools\": { \"net\": { \"quota\": 40 }, \"wide\": { \"quota\": 0 } } } } }";
+                "   \"wide\": { \"quota\": 1000 }, \"even\": { \"quota\": 1000 } } },"
+                " \"blue\": { \"pools\": { \"net\": { \"quota\": 40 }, \"wide\": { \"quota\": 0 },"
+                "   \"even\": { \"quota\": 20 } } } } }";
 
 /* A request of one want. */
 struct simple {
@@ -28,6 +31,7 @@ struct simple {
         unsigned count;
         enum hand_off hand_off;
         uint64_t memory;
+        unsigned node; /* 1 + NUMA node of the VM, 0: not said */
 };
 
 struct answer {
@@ -36,23 +40,28 @@ struct answer {
         char detail[256];
 };
 
-static inline struct answer ask(const struct host *h, const struct simple *r) {
+static inline struct answer ask_in(const struct world *world, const struct simple *r) {
         struct answer x = { 0 };
 
         memset(x.detail, 'x', sizeof(x.detail));
-        const struct world world = host_world(h);
         const struct request q = {
                 .tenant = r->tenant,
                 .vm = r->vm,
                 .wants = { { .pool = r->pool, .count = r->count } },
                 .n_wants = 1,
-                .numa_node = NUMA_NODE_ANY,
+                .numa_node = r->node > 0 ? (int) r->node - 1 : NUMA_NODE_ANY,
                 .hand_off = r->hand_off,
                 .memory = r->memory,
         };
-        x.r = allocate(&world, &q, &x.a, x.detail, sizeof(x.detail));
+        x.r = allocate(world, &q, &x.a, x.detail, sizeof(x.detail));
         assert_non_null(memchr(x.detail, '\0', sizeof(x.detail)));
         return x;
+}
+
+static inline struct answer ask(const struct host *h, const struct simple *r) {
+        const struct world w = host_world(h);
+
+        return ask_in(&w, r);
 }
 
 static inline struct simple request_for(const char *tenant, const char *pool, unsigned count) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* policy-check --keys: the keys of each object of a policy file, as the parser has them: the name of the
  * object's definition in the schema, then its keys.
+ * policy-check --each: reads one policy a line; prints the errors of each and then "end".
  * policy-check FILE…: the policy's parser on files, in the order given. Errors on standard output, one a
  * line, with the files' names without directory; 0: valid, 1: not. A program for test-schema.py, not a test
  * by itself. */
@@ -34,16 +35,43 @@ static int print_keys(void) {
         return 0;
 }
 
-int main(int argc, char *argv[]) {
-        struct policy_source *sources = calloc((size_t) argc, sizeof(*sources));
+/* True if the policy is valid. */
+static bool check(const struct policy_source *sources, size_t n) {
         struct policy_errors errors = { 0 };
         _cleanup_(policy_freep) struct policy *p = NULL;
 
+        int r = policy_parse(sources, n, &p, &errors);
+        for (size_t i = 0; i < errors.n; i++) {
+                const struct policy_error *e = &errors.items[i];
+
+                printf("%s:%d:%d: %s: %s\n", e->file, e->at.line, e->at.column, e->path, e->message);
+        }
+        policy_errors_done(&errors);
+        return r == 0;
+}
+
+static int check_each(void) {
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+        ssize_t n;
+
+        while ((n = getline(&line, &size, stdin)) > 0) {
+                const struct policy_source source = { "line", line, (size_t) n };
+
+                check(&source, 1);
+                printf("end\n");
+        }
+        return 0;
+}
+
+int main(int argc, char *argv[]) {
+        struct policy_source *sources = calloc((size_t) argc, sizeof(*sources));
+
         if (!sources)
                 return 2;
-        if (argc == 2 && strcmp(argv[1], "--keys") == 0) {
+        if (argc == 2 && argv[1][0] == '-') {
                 free(sources);
-                return print_keys();
+                return strcmp(argv[1], "--keys") == 0 ? print_keys() : check_each();
         }
         for (int i = 1; i < argc; i++) {
                 const char *slash = strrchr(argv[i], '/');
@@ -51,15 +79,9 @@ int main(int argc, char *argv[]) {
                 sources[i - 1].file = slash ? slash + 1 : argv[i];
                 sources[i - 1].text = read_all(argv[i], &sources[i - 1].size);
         }
-        int r = policy_parse(sources, (size_t) argc - 1, &p, &errors);
-        for (size_t i = 0; i < errors.n; i++) {
-                const struct policy_error *e = &errors.items[i];
-
-                printf("%s:%d:%d: %s: %s\n", e->file, e->at.line, e->at.column, e->path, e->message);
-        }
-        policy_errors_done(&errors);
+        bool valid = check(sources, (size_t) argc - 1);
         for (int i = 1; i < argc; i++)
                 free((char *) sources[i - 1].text);
         free(sources);
-        return r == 0 ? 0 : 1;
+        return valid ? 0 : 1;
 }

@@ -59,39 +59,61 @@ struct pf *host_add_pf(struct host *h, unsigned bus, unsigned total_vfs, unsigne
         return pf;
 }
 
-struct lease *host_add_lease(struct host *h, const char *tenant, const char *pool, const char *vm,
-                             struct pf *pf, size_t first, size_t n) {
+/* Another one in a list, of VFs of one PF. */
+static struct lease *add_lease(struct lease ***list, size_t *n_list, const char *tenant, const char *pool,
+                               const char *vm, const struct pf *pf, size_t first, size_t n) {
         struct lease *l = need(calloc(1, sizeof(*l)));
 
-        h->leases = need(reallocarray(h->leases, h->n_leases + 1, sizeof(l)));
-        snprintf(l->id, sizeof(l->id), "%016zx", h->n_leases + 1);
-        h->leases[h->n_leases++] = l;
+        *list = need(reallocarray(*list, *n_list + 1, sizeof(l)));
+        (*list)[(*n_list)++] = l;
         text_copy(l->tenant, sizeof(l->tenant), tenant);
         text_copy(l->pools[l->n_pools++], sizeof(l->pools[0]), pool);
         text_copy(l->vm, sizeof(l->vm), vm);
         text_copy(l->group, sizeof(l->group), vm);
+        for (size_t i = 0; i < n; i++)
+                l->vfs[l->n_vfs++] = (struct leased_vf){ .address = pf->vfs[first + i]->address,
+                                                         .pf = pf->address };
+        return l;
+}
+
+struct lease *host_add_lease(struct host *h, const char *tenant, const char *pool, const char *vm,
+                             struct pf *pf, size_t first, size_t n) {
+        struct lease *l = add_lease(&h->leases, &h->n_leases, tenant, pool, vm, pf, first, n);
+
+        snprintf(l->id, sizeof(l->id), "%016zx", h->n_leases);
         for (size_t i = 0; i < n; i++) {
                 struct vf *vf = pf->vfs[first + i];
 
-                l->vfs[l->n_vfs++] = (struct leased_vf){ .address = vf->address, .pf = pf->address };
                 vf->state = VF_LEASED;
                 memcpy(vf->lease, l->id, sizeof(vf->lease));
         }
         return l;
 }
 
+struct lease *host_add_promise(struct host *h, const char *tenant, const char *pool, const char *vm,
+                               struct pf *pf, size_t first, size_t n) {
+        return add_lease(&h->promises, &h->n_promises, tenant, pool, vm, pf, first, n);
+}
+
 struct world host_world(const struct host *h) {
         return (struct world){ .policy = h->policy,
                                .inventory = &h->inventory,
                                .leases = (const struct lease *const *) h->leases,
-                               .n_leases = h->n_leases };
+                               .n_leases = h->n_leases,
+                               .promises = (const struct lease *const *) h->promises,
+                               .n_promises = h->n_promises };
+}
+
+static void leases_done(struct lease **list, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                free(list[i]);
+        free(list);
 }
 
 void host_done(struct host *h) {
         inventory_done(&h->inventory);
-        for (size_t i = 0; i < h->n_leases; i++)
-                free(h->leases[i]);
-        free(h->leases);
+        leases_done(h->leases, h->n_leases);
+        leases_done(h->promises, h->n_promises);
         policy_free(h->policy);
         *h = (struct host){ 0 };
 }

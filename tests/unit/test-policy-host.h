@@ -11,6 +11,8 @@ struct host {
         struct inventory inventory;
         struct lease **leases;
         size_t n_leases;
+        struct lease **promises;
+        size_t n_promises;
         struct policy *policy;
 };
 
@@ -24,6 +26,9 @@ void pf_set_vfs(struct pf *pf, unsigned n, enum vf_state state);
 /* A lease of VFs of one PF, from index `first` on; they become leased. */
 struct lease *host_add_lease(struct host *h, const char *tenant, const char *pool, const char *vm,
                              struct pf *pf, size_t first, size_t n);
+/* The same VFs promised; they stay as they are. */
+struct lease *host_add_promise(struct host *h, const char *tenant, const char *pool, const char *vm,
+                               struct pf *pf, size_t first, size_t n);
 struct world host_world(const struct host *h);
 void host_done(struct host *h);
 

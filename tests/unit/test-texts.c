@@ -15,13 +15,24 @@
 static const char policy_text[] =
                 "{ \"version\": 1, \"pools\": {"
                 " \"net\": { \"class\": \"network\", \"vfs\": \"max\", \"functions\": [ { \"driver\": \"bnxt_en\" } ],"
-                "   \"accept\": [ \"shared-group\" ] },"
+                "   \"accept\": [ \"shared-group\" ], \"msix\": 8, \"eswitch\": \"legacy\" },"
                 " \"numa\": { \"vfs\": \"max\", \"numa\": \"require\", \"placement\": \"least-loaded\","
                 "   \"functions\": [ { \"driver\": \"ice\" } ] },"
                 " \"pair\": { \"vfs\": \"50%\", \"anti_affinity\": true, \"placement\": \"spread\","
                 "   \"functions\": [ { \"driver\": \"ixgbe\" } ] },"
-                " \"disk\": { \"class\": \"storage\", \"vfs\": 2, \"functions\": [ { \"driver\": \"nvme\" } ] },"
-                " \"card\": { \"assign\": \"function\", \"functions\": [ { \"driver\": \"mlx5_core\" } ] } },"
+                " \"disk\": { \"class\": \"storage\", \"vfs\": 2, \"queues\": 3, \"interrupts\": 2,"
+                "   \"namespaces\": { \"size\": \"10G\" }, \"functions\": [ { \"driver\": \"nvme\" } ] },"
+                " \"bare\": { \"class\": \"storage\", \"vfs\": 1, \"functions\": [ { \"driver\": \"bare\" } ] },"
+                " \"list\": { \"class\": \"storage\", \"vfs\": 1, \"functions\": [ { \"driver\": \"list\" } ],"
+                "   \"namespaces\": [ 9, 1, 10, 4294967201, 4294967202, 4294967203, 4294967204, 4294967205 ],"
+                "   \"erase\": \"crypto\", \"host_disk\": \"allow\" },"
+                " \"own\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"own\" } ], \"namespaces\": \"attached\","
+                "   \"erase\": \"never\", \"driver\": \"mlx5_vfio_pci\", \"eswitch\": \"switchdev\","
+                "   \"drift\": \"report\" },"
+                " \"card\": { \"assign\": \"function\", \"functions\": [ { \"driver\": \"mlx5_core\" } ] },"
+                " \"mix\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"sfc\" } ] },"
+                " \"switch\": { \"vfs\": 3, \"accept\": [ \"shared-group\" ],"
+                "   \"functions\": [ { \"driver\": \"be2net\" } ] } },"
                 "\"tenants\": {"
                 " \"red\": { \"users\": [ \"red\", 1001 ], \"groups\": [ \"ops\" ], \"memlock\": \"1G\", \"quota\": 9,"
                 "   \"max_lease\": \"8h\", \"pools\": {"
@@ -32,16 +43,20 @@ static const char policy_text[] =
                 "   \"disk\": { \"quota\": 1 }, \"card\": { \"quota\": 1 } } },"
                 " \"blue\": { \"users\": [ 2001 ], \"pools\": { \"numa\": { \"quota\": 40, \"trust\": true,"
                 "   \"spoof_check\": false }, \"pair\": { \"quota\": 1, \"trust\": true, \"rss_query\": true,"
-                "   \"macs\": \"derived\", \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } } } }";
+                "   \"macs\": \"derived\", \"max_tx_mbps\": 9, \"wish\": [ \"rss_query\" ] } } },"
+                " \"gold\": { \"pools\": { \"net\": { \"quota\": 9, \"pf_share\": \"90%\" }, \"disk\": { \"quota\": 9 }, \"switch\": { \"quota\": 9 },"
+                "   \"bare\": { \"quota\": 1 }, \"list\": { \"quota\": 1 }, \"own\": { \"quota\": 1 },"
+                "   \"mix\": { \"quota\": 9, \"max_tx_mbps\": 100, \"macs\": \"02:00:00:00:01:00/47\" } } } } }";
 
-/* Two PFs for net, one for numa, two for pair; red has some VFs, db1 is promised one. */
+/* Two PFs for net, one for numa, two for pair; two for mix, of which one can be told no rate; the VFs of
+ * switch share a group; disk has one namespace left. red has some VFs, db1 is promised one. */
 static struct host new_host(struct lease *promise) {
         static const struct {
                 const char *pool;
                 unsigned vfs;
                 int node;
-        } pfs[] = { { "net", 4, 0 },  { "net", 2, 1 },  { "numa", 4, 1 },
-                    { "pair", 2, 0 }, { "pair", 2, 0 }, { "disk", 2, 0 } };
+        } pfs[] = { { "net", 4, 0 },  { "net", 2, 1 }, { "numa", 4, 1 }, { "pair", 2, 0 },  { "pair", 2, 0 },
+                    { "disk", 2, 0 }, { "mix", 4, 0 }, { "mix", 4, 0 },  { "switch", 3, 0 } };
         struct host h = { .policy = policy_of(policy_text),
                           .inventory = { .can_fd = true, .can_node = true } };
 
@@ -55,6 +70,13 @@ static struct host new_host(struct lease *promise) {
         h.inventory.pfs[1]->drained = true;
         text_copy(h.inventory.pfs[3]->driver, sizeof(h.inventory.pfs[3]->driver), "sfc");
         text_copy(h.inventory.pfs[4]->driver, sizeof(h.inventory.pfs[4]->driver), "sfc");
+        h.inventory.pfs[5]->needs_disks = true;
+        h.inventory.pfs[5]->free_disks = 1;
+        text_copy(h.inventory.pfs[6]->driver, sizeof(h.inventory.pfs[6]->driver), "sfc");
+        for (unsigned i = 0; i < 3; i++) {
+                h.inventory.pfs[8]->vfs[i]->group = 7;
+                h.inventory.pfs[8]->vfs[i]->group_devices = 3;
+        }
         host_add_lease(&h, "red", "net", "web1", h.inventory.pfs[0], 0, 1)->vfs[0].attributes =
                         (struct vf_attributes){ .set = ATTR_MAC | ATTR_MIN_TX,
                                                 .mac = mac_from_number(0x020000000000),
@@ -71,10 +93,12 @@ static struct host new_host(struct lease *promise) {
         { .pool = (p), .count = (n) }
 #define BARE .tenant = "red", .vm = "vm"
 #define RED  BARE, .numa_node = NUMA_NODE_ANY, .n_wants = 1
+#define GOLD .tenant = "gold", .vm = "vm", .numa_node = NUMA_NODE_ANY, .n_wants = 1
 
 static const struct {
         const char *what;
         struct request request;
+        bool no_fd, no_node; /* what the kernel lacks */
 } refusals[] = {
         { "an unknown tenant", { .tenant = "green", .vm = "vm", .n_wants = 1, .wants = { WANT("net", 1) } } },
         { "a VM without a name", { .tenant = "red", .vm = "", .n_wants = 1, .wants = { WANT("net", 1) } } },
@@ -88,6 +112,12 @@ static const struct {
         { "one MAC for two", { RED, .wants = { { "net", 2, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
         { "a MAC where there is none",
           { RED, .wants = { { "pair", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
+        { "a MAC where they are derived",
+          { .tenant = "blue",
+            .vm = "web1",
+            .numa_node = NUMA_NODE_ANY,
+            .n_wants = 1,
+            .wants = { { "pair", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
         { "a MAC that web1 has", { RED, .wants = { { "net", 1, { .set = ATTR_MAC, .mac = { { 2 } } } } } } },
         { "what the driver cannot do",
           { .tenant = "blue",
@@ -95,6 +125,8 @@ static const struct {
             .numa_node = NUMA_NODE_ANY,
             .n_wants = 1,
             .wants = { WANT("pair", 1) } } },
+        { "what the driver of a full PF can do", { GOLD, .wants = { WANT("mix", 5) } } },
+        { "more MACs than there are", { GOLD, .wants = { WANT("mix", 3) } } },
         { "too high a rate",
           { RED, .wants = { { "net", 1, { .set = ATTR_MAX_TX, .max_tx_mbps = 2000 } } } } },
         { "too much guaranteed",
@@ -106,6 +138,16 @@ static const struct {
                          { .set = ATTR_MIN_TX | ATTR_MAX_TX, .min_tx_mbps = 300, .max_tx_mbps = 200 } } } } },
         { "a VLAN for a disk", { RED, .wants = { { "disk", 1, { .set = ATTR_VLAN, .vlan = 5 } } } } },
         { "too much memory", { RED, .memory = 1ULL << 31, .wants = { WANT("net", 1) } } },
+        { "a descriptor that the kernel cannot give",
+          { RED, .hand_off = HAND_OFF_FD, .wants = { WANT("net", 1) } },
+          .no_fd = true },
+        { "a node that the kernel has not",
+          { RED, .hand_off = HAND_OFF_NODE, .wants = { WANT("net", 1) } },
+          .no_node = true },
+        { "a descriptor of a shared group",
+          { GOLD, .hand_off = HAND_OFF_FD, .wants = { WANT("switch", 3) } } },
+        { "a shared group without nodes", { GOLD, .wants = { WANT("switch", 3) } }, .no_node = true },
+        { "a part of a shared group", { GOLD, .wants = { WANT("switch", 2) } } },
         { "more than the quota", { RED, .wants = { WANT("net", 3) } } },
         { "more than the total quota", { RED, .wants = { WANT("numa", 8) } } },
         { "more bandwidth than is left", { RED, .wants = { { "net", 2, { 0 } } } } },
@@ -118,27 +160,64 @@ static const struct {
         { "both apart and many",
           { BARE, .n_wants = 1, .apart = true, .wants = { WANT("numa", 2) }, .numa_node = 1 } },
         { "more than there are", { RED, .wants = { WANT("pair", 5) } } },
+        { "more than there are without the drained", { GOLD, .wants = { WANT("net", 3) } } },
+        { "more disks than there are", { GOLD, .wants = { WANT("disk", 2) } } },
         { "a function that is not there", { RED, .wants = { WANT("card", 1) } } },
         { "two pools, one of them empty",
           { BARE, .numa_node = NUMA_NODE_ANY, .n_wants = 2, .wants = { WANT("disk", 1), WANT("card", 1) } } },
 };
+
+/* All that allocate() says. */
+static const enum reason possible[] = { REASON_NO_SUCH_TENANT,
+                                        REASON_BAD_NAME,
+                                        REASON_NO_SUCH_POOL,
+                                        REASON_LIMIT,
+                                        REASON_VLAN,
+                                        REASON_MAC,
+                                        REASON_MAC_IN_USE,
+                                        REASON_MACS_USED_UP,
+                                        REASON_RATE,
+                                        REASON_NO_ATTRIBUTES,
+                                        REASON_MEMLOCK,
+                                        REASON_NO_FD_HANDOFF,
+                                        REASON_QUOTA,
+                                        REASON_NO_NODE_HANDOFF,
+                                        REASON_TOTAL_QUOTA,
+                                        REASON_ATTRIBUTE_UNSUPPORTED,
+                                        REASON_RATE_SUM,
+                                        REASON_NUMA,
+                                        REASON_PF_SHARE,
+                                        REASON_ANTI_AFFINITY,
+                                        REASON_AFFINITY,
+                                        REASON_POOL_EMPTY,
+                                        REASON_NAMESPACES_USED_UP };
 
 static void write_refusals(FILE *f) {
         struct lease promise;
         struct host h = new_host(&promise);
         const struct lease *promises[] = { &promise };
         struct world w = host_world(&h);
+        bool seen[_REASON_MAX] = { false };
         char detail[512];
 
         w.promises = promises;
         w.n_promises = 1;
         FOREACH_ARRAY(i, refusals, ARRAY_SIZE(refusals)) {
                 struct allocation a;
-                int r = allocate(&w, &i->request, &a, detail, sizeof(detail));
 
+                h.inventory.can_fd = !i->no_fd;
+                h.inventory.can_node = !i->no_node;
+                int r = allocate(&w, &i->request, &a, detail, sizeof(detail));
+                seen[r] = true;
                 fprintf(f, "%s\n  %s: %s%s%s\n", i->what, reason_name((enum reason) r),
                         r ? reason_sentence((enum reason) r) : "granted", detail[0] ? ": " : "", detail);
         }
+        FOREACH_ARRAY(i, possible, ARRAY_SIZE(possible)) {
+                assert_true(seen[*i]);
+                seen[*i] = false;
+        }
+        for (unsigned i = 0; i < _REASON_MAX; i++)
+                assert_false(seen[i]);
         host_done(&h);
 }
 
