@@ -109,7 +109,7 @@ static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) 
 
 /* What has failed for long is tried less often. */
 static bool retry_is_due(unsigned *retries) {
-        return (*retries)++ < 20 || *retries % 8 == 0;
+        return (*retries)++ < RETRIES_SOON || *retries % 8 == 0;
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {

@@ -448,13 +448,16 @@ void vf_unblock(struct managed_vf *v) {
 }
 
 bool vf_settled(const struct managed_vf *v) {
+        const struct managed_pf *p = managed_pf(v->vf.pf);
+
         if (v->busy)
                 return false;
         switch (v->vf.state) {
         case VF_UNBOUND:
         case VF_BOUND:
         case VF_RECLAIMING:
-                return v->vf.reason != REASON_NONE || v->vf.pf->stuck;
+                return v->vf.reason != REASON_NONE || p->pf.stuck ||
+                       (p->pf.autoprobe && p->refused); /* it is left alone, and that stays on */
         case VF_ABSENT:
         case VF_UNMANAGED:
         case VF_READY:

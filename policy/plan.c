@@ -28,6 +28,7 @@ struct builder {
         const struct pool *pool; /* of the PF */
         const struct world *world;
         struct lease_index *leases;
+        bool destroys; /* the VFs of the PF, which have no steps of their own then */
 };
 
 static int add(struct builder *b, const struct step *s) {
@@ -46,10 +47,21 @@ static int add(struct builder *b, const struct step *s) {
         return 0;
 }
 
+/* With the leases that it hits. What is blocked destroys nothing now. */
+static int add_destroying(struct builder *b, struct step *s) {
+        int r = add(b, s);
+
+        if (r < 0)
+                free(s->hits);
+        b->destroys = b->destroys || (s->destructive && !s->blocked);
+        return r;
+}
+
 static struct step pf_step(const struct pf *pf, enum step_kind kind, unsigned to) {
         return (struct step){
                 .kind = kind,
                 .address = pf->address,
+                .pf = pf->address,
                 .from = pf->num_vfs,
                 .to = to,
                 .destructive = kind == STEP_PRIMARY || kind == STEP_RESIZE || kind == STEP_DISABLE,
@@ -163,10 +175,7 @@ static int plan_eswitch(struct builder *b) {
                 return -ENOMEM;
         if (pf->eswitch == ESWITCH_UNKNOWN || pf->eswitch == ESWITCH_NONE || pf->reason == REASON_ESWITCH)
                 block(&s, REASON_ESWITCH);
-        int r = add(b, &s);
-        if (r < 0)
-                free(s.hits);
-        return r;
+        return add_destroying(b, &s);
 }
 
 /* The VF count. A count that was refused once is not tried again by itself; and where the driver made fewer
@@ -193,15 +202,13 @@ static int plan_count(struct builder *b, unsigned target) {
         s.pending = s.kind == STEP_RESIZE && target > pf->num_vfs && pf->pending_vfs == target;
         if (refused || autoprobe_failed(pf)) /* a host driver would take the new VFs */
                 block(&s, refusal(pf));
-        int r = add(b, &s);
-        if (r < 0)
-                free(s.hits);
-        return r;
+        return add_destroying(b, &s);
 }
 
 static int plan_vf(struct builder *b, const struct vf *vf) {
         struct step s = {
                 .address = vf->address,
+                .pf = b->pf->address,
                 .blocked = b->pf->stuck,
                 .reason = b->pf->stuck ? REASON_STUCK : REASON_NONE,
         };
@@ -234,6 +241,7 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
         if (pf->pool < 0 || (size_t) pf->pool >= policy->n_pools || (pf->total_vfs == 0 && !pf->whole))
                 return 0;
         b->pool = &policy->pools[pf->pool];
+        b->destroys = false;
         if (pf->autoprobe && !pf->whole) {
                 struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
 
@@ -249,7 +257,7 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
         if (r >= 0 && !pf->whole)
                 r = is_in_mode(pf, b->pool->eswitch) ? plan_count(b, pool_vf_count(b->pool, pf->total_vfs))
                                                      : plan_eswitch(b);
-        for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
+        for (size_t i = 0; r >= 0 && !b->destroys && i < pf->n_vfs; i++)
                 r = plan_vf(b, pf->vfs[i]);
         return r;
 }

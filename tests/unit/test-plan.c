@@ -2,11 +2,10 @@
 /* policy/plan: each rule by a table, and by chance: what is applied leaves nothing to do, and leases are
  * never hit. */
 
+#include "tests/unit/test-plan.h"
 #include "common/nvme.h"
 #include "common/text.h"
 #include "policy/plan.h"
-#include "tests/unit/test-policy-host.h"
-#include "tests/unit/test.h"
 
 #include <string.h>
 
@@ -19,43 +18,6 @@ static struct host new_host(void) {
         struct host h = { .policy = policy_of(policy_text) };
 
         return h;
-}
-
-static struct plan plan_of(const struct host *h) {
-        struct plan p = { 0 };
-
-        const struct world w = host_world(h);
-
-        assert_int_equal(plan_make(&w, &p), 0);
-        return p;
-}
-
-/* The plan as text, one line a step: kind address from>to, '!' destructive, '#' with the reason blocked, '@'
- * hits. */
-static char *plan_text(const struct host *h) {
-        struct plan p = plan_of(h);
-        char *text = NULL;
-
-        text_append(&text, "%s", "");
-        for (size_t i = 0; i < p.n_steps; i++) {
-                const struct step *s = &p.steps[i];
-
-                text_append(&text, "%s %s %u>%u%s%s%s", step_kind_to_string(s->kind), ADDRESS_STR(s->address),
-                            s->from, s->to, s->destructive ? " !" : "", s->blocked ? " #" : "",
-                            s->blocked ? reason_name(s->reason) : "");
-                for (size_t k = 0; k < s->n_hits; k++)
-                        text_append(&text, " @%s", s->hits[k]->vm);
-                text_append(&text, "\n");
-                assert_true(s->blocked == (s->reason != REASON_NONE));
-        }
-        plan_done(&p);
-        return text;
-}
-
-static void require_plan(const struct host *h, const char *expected) {
-        _cleanup_free_ char *text = plan_text(h);
-
-        assert_string_equal(text, expected);
 }
 
 static const struct {
@@ -224,53 +186,20 @@ static void plans_modes(void **state) {
         }
 }
 
-static void plans_vfs(void **state) {
-        static const struct {
-                enum vf_state state;
-                const char *driver;
-                const char *plan;
-        } table[] = {
-                { VF_UNBOUND, "", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
-                { VF_UNBOUND, "vfio-pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "mlx5_vfio_pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
-                { VF_BOUND, "vfio-pci", "fence 0000:01:01.0 0>0\n" },
-                { VF_READY, "vfio-pci", "" },
-                { VF_ABSENT, "", "" },
-                { VF_UNMANAGED, "igbvf", "" },
-                { VF_LEASING, "vfio-pci", "" },
-                { VF_LEASED, "vfio-pci", "" },
-                { VF_RECLAIMING, "vfio-pci", "" },
-                { VF_QUARANTINED, "vfio-pci", "" },
-                { VF_STUCK, "vfio-pci", "" },
-        };
-
-        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
-                struct host h = new_host();
-                struct pf *pf = host_add_pf(&h, 1, 1, 1);
-
-                pf->vfs[0]->state = i->state;
-                text_copy(pf->vfs[0]->driver, sizeof(pf->vfs[0]->driver), i->driver);
-                require_plan(&h, i->plan);
-                pf->pool = -1;
-                require_plan(&h, "");
-                host_done(&h);
-        }
-}
-
 /* Every PF in the order of its address, its own steps before those of its VFs. */
 static void orders_steps(void **state) {
         struct host h = new_host();
         struct pf *one = host_add_pf(&h, 1, 4, 2), *two = host_add_pf(&h, 2, 2, 2);
 
         one->autoprobe = true;
+        one->failed_num_vfs = 4;
+        one->reason = REASON_NUMVFS_BUSY;
         one->vfs[0]->state = VF_UNBOUND;
         one->vfs[1]->state = VF_BOUND;
         two->stuck = true;
         two->vfs[1]->state = VF_UNBOUND;
         require_plan(&h, "autoprobe 0000:01:00.0 0>0\n"
-                         "resize 0000:01:00.0 2>4 !\n"
+                         "resize 0000:01:00.0 2>4 ! #numvfs-busy\n"
                          "bind 0000:01:01.0 0>0\n"
                          "fence 0000:01:01.0 0>0\n"
                          "fence 0000:01:01.1 0>0\n"
@@ -401,7 +330,7 @@ static bool has_lease(const struct host *h, const struct pf *pf) {
         return false;
 }
 
-/* What the kernel and the daemon would do. A VF that a resize destroyed has no further steps. */
+/* What the kernel and the daemon would do. */
 static void apply_step(struct host *h, const struct step *s) {
         struct pf *pf = inventory_find_pf(&h->inventory, s->address);
         struct vf *vf = find_vf(h, s->address);
@@ -436,16 +365,14 @@ static void apply_step(struct host *h, const struct step *s) {
                 pf_set_vfs(pf, s->to, VF_UNBOUND);
                 break;
         case STEP_BIND:
-                if (!vf)
-                        break;
+                assert_non_null(vf);
                 assert_int_equal(vf->state, VF_UNBOUND);
                 assert_true(s->destructive || vf->driver[0] == '\0');
                 text_copy(vf->driver, sizeof(vf->driver), "vfio-pci");
                 vf->state = VF_BOUND;
                 break;
         case STEP_FENCE:
-                if (!vf)
-                        break;
+                assert_non_null(vf);
                 assert_int_equal(vf->state, VF_BOUND);
                 vf->state = VF_READY;
                 break;
@@ -454,23 +381,21 @@ static void apply_step(struct host *h, const struct step *s) {
         }
 }
 
-/* Applies what is not blocked. Returns how many steps that were. VF steps of a PF that was resized are of the
- * past. */
+/* Applies what is not blocked. Returns how many steps that were. */
 static size_t apply(struct host *h, const struct plan *p) {
-        struct address resized = { UINT32_MAX, 0, 0, 0 };
+        struct address destroyed = { UINT32_MAX, 0, 0, 0 };
         size_t n = 0;
 
         for (size_t i = 0; i < p->n_steps; i++) {
                 const struct step *s = &p->steps[i];
-                bool of_vf = s->kind == STEP_BIND || s->kind == STEP_FENCE;
 
                 if (s->blocked)
                         continue;
                 n++;
-                if (of_vf && s->address.bus == resized.bus && resized.domain == 0)
-                        continue;
-                if (s->kind == STEP_RESIZE)
-                        resized = s->address;
+                if (s->kind == STEP_BIND || s->kind == STEP_FENCE)
+                        assert_false(address_equal(s->pf, destroyed));
+                else if (s->kind != STEP_PRIMARY && s->destructive)
+                        destroyed = s->pf;
                 apply_step(h, s);
         }
         return n;
@@ -483,6 +408,7 @@ static void require_sound(const struct host *h, const struct plan *p) {
                 const struct pf *pf = vf ? vf->pf : inventory_find_pf(&h->inventory, s->address);
 
                 assert_non_null(pf);
+                assert_true(address_equal(s->pf, pf->address));
                 assert_true(pf->pool >= 0);
                 assert_true(s->blocked || !pf->stuck);
                 assert_true(!s->blocked || s->reason != REASON_NONE);
@@ -549,10 +475,13 @@ static void plans_many_leases(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(plans_counts),      cmocka_unit_test(plans_storage),
-                cmocka_unit_test(plans_modes),       cmocka_unit_test(plans_vfs),
-                cmocka_unit_test(orders_steps),      cmocka_unit_test(leases_block),
-                cmocka_unit_test(describes),         cmocka_unit_test(applied_plans_leave_nothing),
+                cmocka_unit_test(plans_counts),
+                cmocka_unit_test(plans_storage),
+                cmocka_unit_test(plans_modes),
+                cmocka_unit_test(orders_steps),
+                cmocka_unit_test(leases_block),
+                cmocka_unit_test(describes),
+                cmocka_unit_test(applied_plans_leave_nothing),
                 cmocka_unit_test(plans_many_leases),
         };
 

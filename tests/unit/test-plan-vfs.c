@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy/plan: the steps of VFs, and whom the steps of their PFs hit. */
+
+#include "tests/unit/test-plan.h"
+
+#include <string.h>
+
+static const char policy_text[] =
+                "{ \"version\": 1, \"pools\": {"
+                " \"all\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] } } }";
+
+static void plans_vfs(void **state) {
+        static const struct {
+                enum vf_state state;
+                const char *driver;
+                const char *plan;
+        } table[] = {
+                { VF_UNBOUND, "", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
+                { VF_UNBOUND, "vfio-pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "mlx5_vfio_pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
+                { VF_BOUND, "vfio-pci", "fence 0000:01:01.0 0>0\n" },
+                { VF_READY, "vfio-pci", "" },
+                { VF_ABSENT, "", "" },
+                { VF_UNMANAGED, "igbvf", "" },
+                { VF_LEASING, "vfio-pci", "" },
+                { VF_LEASED, "vfio-pci", "" },
+                { VF_RECLAIMING, "vfio-pci", "" },
+                { VF_QUARANTINED, "vfio-pci", "" },
+                { VF_STUCK, "vfio-pci", "" },
+        };
+
+        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
+                struct host h = { .policy = policy_of(policy_text) };
+                struct pf *pf = host_add_pf(&h, 1, 1, 1);
+
+                pf->vfs[0]->state = i->state;
+                text_copy(pf->vfs[0]->driver, sizeof(pf->vfs[0]->driver), i->driver);
+                require_plan(&h, i->plan);
+                pf->pool = -1;
+                require_plan(&h, "");
+                host_done(&h);
+        }
+}
+
+/* Nothing is done to VFs that a step of their PF destroys; they have steps again while that one is blocked.
+ */
+static void destroyed_vfs_have_no_steps(void **state) {
+        static const char *const destroying[] = { "resize 0000:01:00.0 2>4 !", "eswitch 0000:01:00.0 2>3 !" };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(destroying); i++) {
+                struct host h = {
+                        .policy = policy_of(
+                                        "{ \"version\": 1, \"pools\": {"
+                                        " \"a\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ] },"
+                                        " \"b\": { \"vfs\": 2, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"eswitch\": \"switchdev\" } } }")
+                };
+                struct pf *one = host_add_pf(&h, 1, 4, 2), *two = host_add_pf(&h, 2, 2, 2);
+                char text[256];
+
+                one->pool = (int) i;
+                one->eswitch = ESWITCH_LEGACY;
+                two->pool = 1;
+                two->eswitch = ESWITCH_SWITCHDEV;
+                one->vfs[0]->state = two->vfs[0]->state = VF_UNBOUND;
+                one->vfs[1]->state = VF_BOUND;
+                snprintf(text, sizeof(text), "%s\nbind 0000:02:01.0 0>0\nfence 0000:02:01.0 0>0\n",
+                         destroying[i]);
+                require_plan(&h, text);
+                one->stuck = true;
+                snprintf(text, sizeof(text),
+                         "%s #stuck\n"
+                         "bind 0000:01:01.0 0>0 #stuck\nfence 0000:01:01.0 0>0 #stuck\n"
+                         "fence 0000:01:01.1 0>0 #stuck\n"
+                         "bind 0000:02:01.0 0>0\nfence 0000:02:01.0 0>0\n",
+                         destroying[i]);
+                require_plan(&h, text);
+                host_done(&h);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(plans_vfs),
+                cmocka_unit_test(destroyed_vfs_have_no_steps),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
