@@ -77,22 +77,36 @@ static void block(struct step *s, enum reason reason) {
         s->reason = reason;
 }
 
-/* Whoever holds a VF of the PF stands in the way of its end. */
-static int add_hits(struct step *s, const struct pf *pf, struct lease_index *leases) {
-        int r = lease_index_hits(leases, pf, &s->hits, &s->n_hits);
-
-        if (r > 0)
-                block(s, REASON_LEASED);
-        return r < 0 ? r : 0;
+static bool is_promised(const struct lease *promise, const struct pf *pf) {
+        for (size_t k = 0; k < promise->n_vfs; k++)
+                if (address_equal(promise->vfs[k].pf, pf->address))
+                        return true;
+        return false;
 }
 
-/* A smaller count would take promised VFs away. */
-static bool is_promised(const struct world *w, const struct pf *pf) {
+/* Whoever holds a VF of the PF stands in the way of its end. Who is promised one is hit, too. 1 if somebody
+ * is, 0 if nobody, or -ENOMEM. */
+static int add_hits(struct builder *b, struct step *s) {
+        const struct world *w = b->world;
+        int held = lease_index_hits(b->leases, b->pf, &s->hits, &s->n_hits);
+        size_t n = 0;
+
+        if (held > 0)
+                block(s, REASON_LEASED);
+        for (size_t i = 0; held >= 0 && i < w->n_promises; i++)
+                n += is_promised(w->promises[i], b->pf);
+        if (held < 0 || n == 0)
+                return MIN(held, 0);
+        const struct lease **hits = reallocarray(s->hits, s->n_hits + n, sizeof(*hits));
+        if (!hits) {
+                free(s->hits);
+                return -ENOMEM;
+        }
+        s->hits = hits;
         for (size_t i = 0; i < w->n_promises; i++)
-                for (size_t k = 0; k < w->promises[i]->n_vfs; k++)
-                        if (address_equal(w->promises[i]->vfs[k].pf, pf->address))
-                                return true;
-        return false;
+                if (is_promised(w->promises[i], b->pf))
+                        s->hits[s->n_hits++] = w->promises[i];
+        return 1;
 }
 
 static void explain_count(struct step *s, const struct pool *pool) {
@@ -146,7 +160,7 @@ static int plan_primary(struct builder *b) {
                  queues ? s->host_queues : pf->nvme_host_queues,
                  interrupts ? s->host_interrupts : pf->nvme_host_interrupts, pf->nvme_host_queues,
                  pf->nvme_host_interrupts);
-        if (add_hits(&step, pf, b->leases) < 0)
+        if (add_hits(b, &step) < 0)
                 return -ENOMEM;
         if (pf->nvme_can & NVME_HOST_USES)
                 block(&step, REASON_HOST_DISK);
@@ -171,7 +185,7 @@ static int plan_eswitch(struct builder *b) {
         s.destructive = pf->num_vfs > 0;
         snprintf(s.because, sizeof(s.because), "pool %s wants mode %s, it is in mode %s", b->pool->name,
                  eswitch_mode_to_string(b->pool->eswitch), eswitch_mode_to_string(pf->eswitch));
-        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
+        if (s.destructive && add_hits(b, &s) < 0)
                 return -ENOMEM;
         if (pf->eswitch == ESWITCH_UNKNOWN || pf->eswitch == ESWITCH_NONE || pf->reason == REASON_ESWITCH)
                 block(&s, REASON_ESWITCH);
@@ -193,9 +207,10 @@ static int plan_count(struct builder *b, unsigned target) {
                                                           : STEP_RESIZE,
                                 target);
         explain_count(&s, b->pool);
-        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
-                return -ENOMEM;
-        if (s.destructive && target < pf->num_vfs && is_promised(b->world, pf))
+        int promised = s.destructive ? add_hits(b, &s) : 0;
+        if (promised < 0)
+                return promised;
+        if (promised > 0 && target < pf->num_vfs) /* it would take promised VFs away */
                 block(&s, REASON_RESERVED);
         if (is_disk_of_host(b) && s.kind != STEP_DISABLE)
                 block(&s, REASON_HOST_DISK);

@@ -26,7 +26,7 @@ struct step {
         bool blocked;           /* cannot be done now: reason says why (leased, stuck, …) */
         bool pending;           /* asked for before: done by itself once nothing blocks it */
         enum reason reason;     /* for blocked steps */
-        /* leases that stand in the way or would be hit: pointers into the caller's array */
+        /* leases that stand in the way or would be hit, then promises: pointers into the caller's arrays */
         const struct lease **hits;
         size_t n_hits;
         char because[128]; /* why the step is there */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* policy/plan: the steps of VFs, and whom the steps of their PFs hit. */
 
+#include "common/nvme.h"
 #include "tests/unit/test-plan.h"
 
 #include <string.h>
@@ -81,10 +82,60 @@ static void destroyed_vfs_have_no_steps(void **state) {
         }
 }
 
+/* Whoever is promised VFs of a PF is hit by what destroys or resets these, and stands in the way only of a
+ * smaller count. */
+static void promises_are_hit(void **state) {
+        static const struct {
+                int pool;
+                unsigned now;
+                enum eswitch_mode mode;
+                bool leased;
+                const char *plan;
+        } rows[] = {
+                { 0, 2, ESWITCH_NONE, false, "resize 0000:01:00.0 2>4 ! @kept\n" },
+                { 0, 6, ESWITCH_NONE, false, "resize 0000:01:00.0 6>4 ! #reserved @kept\n" },
+                { 0, 2, ESWITCH_NONE, true, "resize 0000:01:00.0 2>4 ! #leased @vm @kept\n" },
+                { 0, 6, ESWITCH_NONE, true, "resize 0000:01:00.0 6>4 ! #leased @vm @kept\n" },
+                { 1, 4, ESWITCH_LEGACY, false, "eswitch 0000:01:00.0 4>3 ! @kept\n" },
+                { 2, 4, ESWITCH_NONE, false, "primary 0000:01:00.0 8>0 ! @kept\n" },
+                { 0, 4, ESWITCH_NONE, false, "" },
+        };
+
+        FOREACH_ARRAY(i, rows, ARRAY_SIZE(rows)) {
+                struct host h = {
+                        .policy = policy_of(
+                                        "{ \"version\": 1, \"pools\": {"
+                                        " \"a\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ] },"
+                                        " \"b\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"eswitch\": \"switchdev\" },"
+                                        " \"c\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"host_queues\": 0 } } }")
+                };
+                struct pf *pf = host_add_pf(&h, 1, 8, i->now), *other = host_add_pf(&h, 2, 8, 2);
+                char text[256];
+
+                pf->pool = i->pool;
+                pf->eswitch = i->mode;
+                pf->nvme_known = true;
+                pf->nvme_can = NVME_CAN_VIRTUALIZE;
+                pf->nvme_host_queues = 8;
+                if (i->leased)
+                        host_add_lease(&h, "red", "a", "vm", pf, 0, 1);
+                host_add_promise(&h, "kept", pf, 1, 1);
+                snprintf(text, sizeof(text), "%sresize 0000:02:00.0 2>4 !\n", i->plan);
+                require_plan(&h, text);
+                other->num_vfs = 0; /* what destroys nothing hits nobody */
+                snprintf(text, sizeof(text), "%senable 0000:02:00.0 0>4\n", i->plan);
+                require_plan(&h, text);
+                host_done(&h);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(plans_vfs),
                 cmocka_unit_test(destroyed_vfs_have_no_steps),
+                cmocka_unit_test(promises_are_hit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

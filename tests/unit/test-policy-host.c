@@ -80,11 +80,24 @@ struct lease *host_add_lease(struct host *h, const char *tenant, const char *poo
         return l;
 }
 
+struct lease *host_add_promise(struct host *h, const char *vm, struct pf *pf, size_t first, size_t n) {
+        struct lease *l = h->promise = need(calloc(1, sizeof(*l)));
+
+        text_copy(l->tenant, sizeof(l->tenant), "red");
+        text_copy(l->vm, sizeof(l->vm), vm);
+        for (size_t i = 0; i < n; i++)
+                l->vfs[l->n_vfs++] = (struct leased_vf){ .address = pf->vfs[first + i]->address,
+                                                         .pf = pf->address };
+        return l;
+}
+
 struct world host_world(const struct host *h) {
         return (struct world){ .policy = h->policy,
                                .inventory = &h->inventory,
                                .leases = (const struct lease *const *) h->leases,
-                               .n_leases = h->n_leases };
+                               .n_leases = h->n_leases,
+                               .promises = (const struct lease *const *) &h->promise,
+                               .n_promises = h->promise ? 1 : 0 };
 }
 
 void host_done(struct host *h) {
@@ -92,6 +105,7 @@ void host_done(struct host *h) {
         for (size_t i = 0; i < h->n_leases; i++)
                 free(h->leases[i]);
         free(h->leases);
+        free(h->promise);
         policy_free(h->policy);
         *h = (struct host){ 0 };
 }

@@ -11,6 +11,7 @@ struct host {
         struct inventory inventory;
         struct lease **leases;
         size_t n_leases;
+        struct lease *promise; /* one at most */
         struct policy *policy;
 };
 
@@ -24,6 +25,8 @@ void pf_set_vfs(struct pf *pf, unsigned n, enum vf_state state);
 /* A lease of VFs of one PF, from index `first` on; they become leased. */
 struct lease *host_add_lease(struct host *h, const char *tenant, const char *pool, const char *vm,
                              struct pf *pf, size_t first, size_t n);
+/* The same, promised: their states stay. */
+struct lease *host_add_promise(struct host *h, const char *vm, struct pf *pf, size_t first, size_t n);
 struct world host_world(const struct host *h);
 void host_done(struct host *h);
 
