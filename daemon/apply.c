@@ -6,6 +6,7 @@
 #include "daemon/apply.h"
 #include "common/text.h"
 #include "daemon/pf.h"
+#include "daemon/policy-load.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
 #include "daemon/to-json.h"
@@ -89,12 +90,12 @@ static bool vf_step_is_done(const struct managed_vf *v, enum step_kind kind) {
         case VF_BOUND:
         case VF_QUARANTINED:
         case VF_STUCK:
-                return kind == STEP_BIND && vf_has_vfio(&v->vf);
+                return kind == STEP_BIND && vf_has_vfio(&v->vf) && vf_fits(v);
         case VF_READY:
         case VF_LEASING:
         case VF_LEASED:
         case VF_RECLAIMING:
-                return true;
+                return kind == STEP_FENCE || vf_fits(v);
         case VF_ABSENT:
         case VF_UNMANAGED:
         case VF_UNBOUND:
@@ -115,7 +116,10 @@ static bool vf_is_on_its_way(const struct managed_vf *v) {
 
 static const char *why_vf_step_failed(const struct managed_vf *v) {
         const struct pf *pf = v->vf.pf;
-        enum reason r = v->vf.reason != REASON_NONE ? v->vf.reason : pf->stuck ? REASON_STUCK : pf->reason;
+        enum reason r = v->vf.reason != REASON_NONE ? v->vf.reason
+                        : pf->stuck                 ? REASON_STUCK
+                        : v->vf.lease[0]            ? REASON_LEASED
+                                                    : pf->reason;
 
         return r != REASON_NONE ? reason_sentence(r) : "the VF did not get there";
 }
@@ -308,6 +312,7 @@ void apply_start(struct connection *c, bool destructive, bool later) {
                 connection_fail(c, -ENOMEM, "out of memory");
                 return;
         }
+        policy_find_drivers(m->root_fd, m->policy);
         const struct world w = manager_world(m);
         int r = plan_make(&w, &plan);
         if (r < 0) {

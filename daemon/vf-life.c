@@ -84,8 +84,12 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
         if (vf_op_ended(v, reply, fds))
                 return;
         vf_refresh(v);
+        if (v->vf.state == VF_BOUND && !vf_has_vfio(&v->vf)) /* it had another before */
+                vf_enter(v, VF_EVENT_SEEN, REASON_NONE);
         if (reply->error == 0 && vf_has_vfio(&v->vf)) {
                 v->take_over = false;
+                if (v->asked_vectors > 0)
+                        v->vf.vectors = v->asked_vectors;
                 if (v->vf.state == VF_UNBOUND)
                         vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
                 vf_advance(v);
@@ -121,11 +125,15 @@ static const struct pool *pool_of(const struct managed_vf *v) {
         return p && v->vf.pf->pool >= 0 ? &p->pools[v->vf.pf->pool] : NULL;
 }
 
-/* The policy forces a driver, and it has another. */
-static bool has_wrong_driver(const struct managed_vf *v) {
+bool vf_fits(const struct managed_vf *v) {
         const struct pool *p = pool_of(v);
 
-        return p && p->driver && strcmp(p->driver, v->vf.driver) != 0;
+        return !p || pool_misfit(p, &v->vf) == MISFIT_NONE;
+}
+
+/* The policy wants another driver, or another number of vectors; and nothing is known to stand against it. */
+static bool must_rebind(const struct managed_vf *v) {
+        return !vf_fits(v) && pool_obstacle(pool_of(v), &v->vf) == REASON_NONE;
 }
 
 static void on_unbound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -148,6 +156,7 @@ static void step_bind(struct managed_vf *v) {
         struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type)
                                        : vf_op(v, WORKER_BIND, on_bound);
 
+        v->asked_vectors = 0;
         if (identity && v->vf.driver[0] &&
             !vf_has_vfio(&v->vf)) { /* the host's driver uses that domain: it goes first */
                 op = vf_op(v, WORKER_UNBIND, on_unbound);
@@ -156,7 +165,7 @@ static void step_bind(struct managed_vf *v) {
         else if (pool_of(v)) {
                 text_copy(op.request.text, sizeof(op.request.text),
                           pool_of(v)->driver ? pool_of(v)->driver : "");
-                op.request.value[0] = pool_of(v)->msix;
+                op.request.value[0] = v->asked_vectors = pool_of(v)->msix;
         }
         op.serial = true;
         op.vf_scope = false;
@@ -332,6 +341,13 @@ static bool has_host_driver(const struct managed_vf *v) {
         return v->vf.driver[0] && !vf_has_vfio(&v->vf) && !v->take_over;
 }
 
+/* Unbinding waits for whoever has the VF open, so the fence goes first; it comes back as that of a new VF
+ * does. */
+static void step_rebind(struct managed_vf *v) {
+        vf_drop_fence(v);
+        step_bind(v);
+}
+
 static void advance_unbound(struct managed_vf *v) {
         if (has_host_driver(v))
                 vf_refresh(v); /* the last scan may be old */
@@ -348,8 +364,8 @@ static void advance_unbound(struct managed_vf *v) {
 static void advance_bound(struct managed_vf *v) {
         if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
                 step_bind(v); /* allowed while nobody has it open */
-        else if (has_wrong_driver(v) && v->fence < 0)
-                step_bind(v);
+        else if (must_rebind(v))
+                step_rebind(v);
         else if (v->fence < 0 && !v->evident && !vf_is_leasable(v, FINDINGS_BEFORE_FENCE))
                 vf_step_evidence(v); /* no fence will bring it along: who is to blame? */
         else if (!vf_judged(v, FINDINGS_BEFORE_FENCE))
@@ -384,6 +400,8 @@ static void advance_reclaiming(struct managed_vf *v) {
         else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE &&
                  v->vf.group_devices == 1) /* a shared group is never handed over by descriptors */
                 step_renew(v);
+        else if (must_rebind(v)) /* nobody has it: the fence has shown that */
+                step_rebind(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
         else if (baseline_is_due(v))
@@ -429,9 +447,14 @@ void vf_advance(struct managed_vf *v) {
                         vf_step_listen(v);
                 }
                 break;
+        case VF_READY:
+                if (must_rebind(v)) {
+                        vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
+                        advance_bound(v);
+                }
+                break;
         case VF_ABSENT:
         case VF_UNMANAGED:
-        case VF_READY:
         case VF_LEASING:
         case VF_STUCK:
         case _VF_STATE_MAX:

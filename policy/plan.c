@@ -220,6 +220,34 @@ static int plan_count(struct builder *b, unsigned target) {
         return add_destroying(b, &s);
 }
 
+static int plan_bind(struct builder *b, const struct vf *vf, struct step *s) {
+        s->kind = STEP_BIND;
+        s->destructive = vf->driver[0] && !driver_is_vfio(vf->driver); /* the host loses it */
+        if (s->destructive)
+                snprintf(s->because, sizeof(s->because), "pool %s wants it, the host's driver %s has it",
+                         b->pool->name, vf->driver);
+        else
+                snprintf(s->because, sizeof(s->because), "pool %s wants it, it has no VFIO driver",
+                         b->pool->name);
+        return add(b, s);
+}
+
+/* An idle VF that is not as the pool says is bound anew, and is fenced all the time but for that moment. */
+static int plan_rebind(struct builder *b, const struct vf *vf, struct step *s) {
+        enum reason obstacle = pool_obstacle(b->pool, vf);
+
+        s->kind = STEP_BIND;
+        if (pool_misfit(b->pool, vf) == MISFIT_DRIVER)
+                snprintf(s->because, sizeof(s->because), "pool %s wants the driver %s, it has %s",
+                         b->pool->name, b->pool->driver, vf->driver);
+        else
+                snprintf(s->because, sizeof(s->because), "pool %s wants %u MSI-X vectors, it has %u",
+                         b->pool->name, b->pool->msix, vf->vectors);
+        if (obstacle != REASON_NONE)
+                block(s, obstacle);
+        return add(b, s);
+}
+
 static int plan_vf(struct builder *b, const struct vf *vf) {
         struct step s = {
                 .address = vf->address,
@@ -227,24 +255,22 @@ static int plan_vf(struct builder *b, const struct vf *vf) {
                 .blocked = b->pf->stuck,
                 .reason = b->pf->stuck ? REASON_STUCK : REASON_NONE,
         };
+        int r = 0;
 
         if (b->pf->reason == REASON_HOST_NEEDS_IT)
                 block(&s, REASON_HOST_NEEDS_IT);
-        if (vf->state == VF_UNBOUND) {
-                s.kind = STEP_BIND;
-                s.destructive = vf->driver[0] && !driver_is_vfio(vf->driver); /* the host loses it */
-                if (s.destructive)
-                        snprintf(s.because, sizeof(s.because),
-                                 "pool %s wants it, the host's driver %s has it", b->pool->name, vf->driver);
-                else
-                        snprintf(s.because, sizeof(s.because), "pool %s wants it, it has no VFIO driver",
-                                 b->pool->name);
-                int r = add(b, &s);
-                if (r < 0)
-                        return r;
-        } else if (vf->state != VF_BOUND)
+        struct step bind = s;
+        if (vf->state == VF_UNBOUND)
+                r = plan_bind(b, vf, &bind);
+        else if (vf->state != VF_BOUND && vf->state != VF_READY)
                 return 0;
-        s.kind = STEP_FENCE; /* as destructive as the bind that it needs */
+        else if (pool_misfit(b->pool, vf) != MISFIT_NONE)
+                r = plan_rebind(b, vf, &bind);
+        bool keeps_fence = vf->state == VF_READY && (bind.kind != STEP_BIND || bind.blocked);
+        if (r < 0 || keeps_fence)
+                return r;
+        s.kind = STEP_FENCE;
+        s.destructive = bind.destructive; /* as destructive as the bind that it needs */
         snprintf(s.because, sizeof(s.because), "while nobody has it, it must reach no memory");
         return add(b, &s);
 }

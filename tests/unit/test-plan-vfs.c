@@ -45,6 +45,65 @@ static void plans_vfs(void **state) {
         }
 }
 
+/* What an idle VF has to be bound anew for; others are left alone, and so is what cannot be. */
+static void rebinds_vfs(void **state) {
+        static const struct {
+                enum vf_state state;
+                int pool;
+                const char *driver;
+                unsigned vectors;
+                bool missing, identified;
+                const char *plan;
+        } rows[] = {
+                { VF_READY, 0, "vfio-pci", 4, false, true, "" },
+                { VF_READY, 1, "x_vfio_pci", 4, false, true, "" },
+                { VF_READY, 1, "vfio-pci", 4, false, true,
+                  "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_BOUND, 1, "vfio-pci", 4, false, true,
+                  "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_READY, 1, "vfio-pci", 4, true, true, "bind 0000:01:01.0 0>0 #probe-failed\n" },
+                { VF_BOUND, 1, "vfio-pci", 4, true, true,
+                  "bind 0000:01:01.0 0>0 #probe-failed\nfence 0000:01:01.0 0>0\n" },
+                { VF_READY, 2, "vfio-pci", 8, false, true, "" },
+                { VF_READY, 2, "vfio-pci", 0, false, true, "" }, /* unknown: as it may be */
+                { VF_READY, 2, "vfio-pci", 4, false, true,
+                  "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_READY, 3, "vfio-pci", 4, false, true, "bind 0000:01:01.0 0>0 #msix-failed\n" },
+                { VF_READY, 3, "vfio-pci", 4, false, false,
+                  "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+                { VF_LEASED, 1, "vfio-pci", 4, false, true, "" },
+                { VF_LEASING, 1, "vfio-pci", 4, false, true, "" },
+                { VF_RECLAIMING, 1, "vfio-pci", 4, false, true, "" },
+                { VF_QUARANTINED, 2, "vfio-pci", 4, false, true, "" },
+                { VF_UNBOUND, 1, "", 0, false, true, "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
+        };
+
+        FOREACH_ARRAY(i, rows, ARRAY_SIZE(rows)) {
+                struct host h = {
+                        .policy = policy_of(
+                                        "{ \"version\": 1, \"pools\": {"
+                                        " \"a\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"a\" } ] },"
+                                        " \"b\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"driver\": \"x_vfio_pci\" },"
+                                        " \"c\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"msix\": 8 },"
+                                        " \"d\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"a\" } ],"
+                                        "   \"msix\": 9 } } }")
+                };
+                struct pf *pf = host_add_pf(&h, 1, 1, 1);
+
+                h.policy->pools[1].driver_missing = i->missing;
+                pf->pool = i->pool;
+                pf->identified = i->identified;
+                pf->vf_total_msix = 8;
+                pf->vfs[0]->state = i->state;
+                pf->vfs[0]->vectors = i->vectors;
+                text_copy(pf->vfs[0]->driver, sizeof(pf->vfs[0]->driver), i->driver);
+                require_plan(&h, i->plan);
+                host_done(&h);
+        }
+}
+
 /* Nothing is done to VFs that a step of their PF destroys; they have steps again while that one is blocked.
  */
 static void destroyed_vfs_have_no_steps(void **state) {
@@ -134,6 +193,7 @@ static void promises_are_hit(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(plans_vfs),
+                cmocka_unit_test(rebinds_vfs),
                 cmocka_unit_test(destroyed_vfs_have_no_steps),
                 cmocka_unit_test(promises_are_hit),
         };

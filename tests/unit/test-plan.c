@@ -12,7 +12,9 @@
 static const char policy_text[] =
                 "{ \"version\": 1, \"pools\": {"
                 " \"all\": { \"vfs\": \"max\", \"functions\": [ { \"driver\": \"igb\" } ] },"
-                " \"four\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"ice\" } ] } } }";
+                " \"four\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"ice\" } ] },"
+                " \"other\": { \"vfs\": \"max\", \"driver\": \"x_vfio_pci\", \"msix\": 8,"
+                "   \"functions\": [ { \"driver\": \"x\" } ] } } }";
 
 static struct host new_host(void) {
         struct host h = { .policy = policy_of(policy_text) };
@@ -41,7 +43,7 @@ static const struct {
         { 0, 0, 0, true, false, 0, REASON_NONE, "" },
         { -1, 7, 0, true, false, 0, REASON_NONE, "" },
         { -1, 7, 3, true, true, 0, REASON_NONE, "" },
-        { 2, 7, 0, true, false, 0, REASON_NONE, "" }, /* a pool of an older policy */
+        { 3, 7, 0, true, false, 0, REASON_NONE, "" }, /* a pool of an older policy */
         /* what was refused is not tried again by itself */
         { 0, 7, 0, false, false, 7, REASON_NUMVFS_NO_ROOM, "enable 0000:01:00.0 0>7 #numvfs-no-room\n" },
         { 0, 7, 0, true, false, 7, REASON_NUMVFS_NO_ROOM,
@@ -287,7 +289,7 @@ static struct host random_host(struct chance *c) {
                          now = chance_below(c, 2) ? total : chance_below(c, total + 1);
                 struct pf *pf = host_add_pf(&h, i + 1, total, now);
 
-                pf->pool = (int) chance_below(c, 3) - 1;
+                pf->pool = (int) chance_below(c, 4) - 1;
                 pf->autoprobe = chance_below(c, 2);
                 pf->stuck = chance_below(c, 10) == 0;
                 pf->failed_num_vfs = chance_below(c, 4) ? 0 : chance_below(c, 9);
@@ -296,6 +298,7 @@ static struct host random_host(struct chance *c) {
                         pf->vfs[k]->state = (enum vf_state) chance_below(c, _VF_STATE_MAX);
                         if (chance_below(c, 3) == 0)
                                 text_copy(pf->vfs[k]->driver, sizeof(pf->vfs[k]->driver), "igbvf");
+                        pf->vfs[k]->vectors = chance_below(c, 3) * 4;
                 }
                 if (now > 0 && chance_below(c, 3) == 0) {
                         unsigned first = chance_below(c, now);
@@ -332,8 +335,9 @@ static bool has_lease(const struct host *h, const struct pf *pf) {
 
 /* What the kernel and the daemon would do. */
 static void apply_step(struct host *h, const struct step *s) {
-        struct pf *pf = inventory_find_pf(&h->inventory, s->address);
+        struct pf *pf = inventory_find_pf(&h->inventory, s->pf);
         struct vf *vf = find_vf(h, s->address);
+        const struct pool *pool = &h->policy->pools[pf->pool];
 
         switch (s->kind) {
         case STEP_AUTOPROBE:
@@ -366,9 +370,14 @@ static void apply_step(struct host *h, const struct step *s) {
                 break;
         case STEP_BIND:
                 assert_non_null(vf);
-                assert_int_equal(vf->state, VF_UNBOUND);
-                assert_true(s->destructive || vf->driver[0] == '\0');
-                text_copy(vf->driver, sizeof(vf->driver), "vfio-pci");
+                if (vf->state == VF_UNBOUND)
+                        assert_true(s->destructive || vf->driver[0] == '\0');
+                else {
+                        assert_true(!s->destructive && pool_misfit(pool, vf) != MISFIT_NONE);
+                        assert_true(vf->state == VF_READY || vf->state == VF_BOUND);
+                }
+                text_copy(vf->driver, sizeof(vf->driver), pool->driver ? pool->driver : "vfio-pci");
+                vf->vectors = pool->msix;
                 vf->state = VF_BOUND;
                 break;
         case STEP_FENCE:
