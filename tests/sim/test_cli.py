@@ -656,7 +656,7 @@ class PolicyFileTest(CliTest):
             self.assertIn(words, shown)
         for line in shown.splitlines()[:-1]:
             self.assertRegex(line, rf"^{re.escape(path)}:[0-9]+:[0-9]+: /")
-        self.assertEqual(self.vfctl("policy", "check", "--strict", path).returncode, 1)
+        self.assertEqual(self.out("policy", "check", "--strict", path, code=3), shown)
         found = json.loads(self.out("policy", "check", "--json", path))
         self.assertEqual((found["valid"], found["errors"], len(found["warnings"])), (True, [], 5))
 
@@ -666,6 +666,7 @@ class PolicyFileTest(CliTest):
         shown = self.out("policy", "check", path, code=1)
         self.assertRegex(shown, rf"^{re.escape(path)}:[0-9]+:[0-9]+: /pools/net/vfs: ")
         self.assertFalse(json.loads(self.out("policy", "check", "--json", path, code=1))["valid"])
+        self.out("policy", "check", "--strict", path, code=1)
 
     def test_explain_files(self):
         arguments = ["policy", "explain", "--tenant", "red", "--pool"]
