@@ -5,6 +5,8 @@
 #include "cli/steps.h"
 #include "cli/table.h"
 
+#include <string.h>
+
 struct progress {
         struct pf_names names;
         size_t pending;
@@ -19,13 +21,14 @@ static int print_progress(struct progress *p, const struct applied_record *a) {
                 return 0;
         if (record_step(a->step, &s) < 0)
                 return EXIT_FAILED;
-        bool blocked = s.blocked && !s.pending;
-        const char *word = s.pending ? "pending" : blocked ? "blocked" : a->error ? "failed" : "done";
-        enum colour c = s.pending || blocked ? COLOUR_BUSY : a->error ? COLOUR_BAD : COLOUR_GOOD;
+        const char *outcome = a->outcome ? a->outcome : "";
+        enum colour c = !a->error ? COLOUR_GOOD : strcmp(outcome, "failed") == 0 ? COLOUR_BAD : COLOUR_BUSY;
 
-        p->pending += s.pending;
+        p->pending += strcmp(outcome, "pending") == 0;
         print_text("%s  ", pf_names_of(&p->names, s.address));
-        printf("%s%-7s%s ", colour_on(c), word, colour_off(c));
+        printf("%s", colour_on(c));
+        print_text("%-7s", outcome);
+        printf("%s ", colour_off(c));
         print_text("%s%s%s\n", step_text(&s, buf), a->error ? ": " : "", a->error ? a->error : "");
         fflush(stdout);
         return 0;
@@ -37,6 +40,8 @@ static void print_sum(const struct progress *p, const struct applied_record *a) 
                 return;
         }
         printf("\n%lld done, %lld failed", (long long) a->done, (long long) a->failed);
+        if (a->skipped > 0)
+                printf(", %lld skipped", (long long) a->skipped);
         if (p->pending > 0)
                 printf(", %zu pending", p->pending);
         printf("\n");

@@ -109,7 +109,7 @@ static int check(const struct cli *cli, const struct policy_files *f, bool stric
         if (!cli->json && !cli->no_legend)
                 printf("The policy is valid: %zu pool%s, %zu tenant%s.\n", p->n_pools,
                        p->n_pools == 1 ? "" : "s", p->n_tenants, p->n_tenants == 1 ? "" : "s");
-        return strict && warnings.n > 0 ? EXIT_FAILED : 0;
+        return strict && warnings.n > 0 ? EXIT_WARNINGS : 0;
 }
 
 static int print_explanations(const struct cli *cli, json_t *reply) {
@@ -217,7 +217,7 @@ static int policy_explain(const struct cli *cli, const struct verb *verb, const 
 int verb_policy(struct cli *cli, const struct verb *verb, int argc, char **argv) {
         struct policy_options o = { 0 };
         const struct option options[] = {
-                { "strict", 0, NULL, "check: warnings count as errors", OPTION_FLAG, &o.strict },
+                { "strict", 0, NULL, "check: warnings end it with status 3", OPTION_FLAG, &o.strict },
                 { "tenant", 0, "TENANT", "explain: who asks", OPTION_TEXT, &o.tenant },
                 { "pool", 0, "POOL", "explain: of which pool", OPTION_TEXT, &o.pool },
         };

@@ -232,8 +232,8 @@ int record_namespace(json_t *v, struct namespace_record *ret) {
 }
 
 int record_applied(json_t *v, struct applied_record *ret) {
-        READ("Apply", { "step", JSON_KIND_OBJECT, false, &ret->step }, OPTIONAL_TEXT(error), INT(done),
-             INT(failed));
+        READ("Apply", { "step", JSON_KIND_OBJECT, false, &ret->step }, OPTIONAL_TEXT(outcome),
+             OPTIONAL_TEXT(error), INT(done), INT(failed), INT(skipped));
 }
 
 int record_array(json_t *v, const char *key, json_t **ret) {

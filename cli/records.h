@@ -146,9 +146,9 @@ struct namespace_record {
         json_t *controllers;
 };
 struct applied_record {
-        json_t *step; /* NULL in the last reply */
-        const char *error;
-        int64_t done, failed;
+        json_t *step; /* NULL in the last reply, as the next two */
+        const char *outcome, *error;
+        int64_t done, failed, skipped;
 };
 
 int record_refusal(json_t *v, struct refusal_record *ret);

@@ -10,6 +10,7 @@
  * EX_NOPERM. */
 #define EXIT_FAILED         1
 #define EXIT_CHANGES        2
+#define EXIT_WARNINGS       3
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND      127
 

@@ -109,6 +109,7 @@ struct vf {
         enum tristate msi_isolated;   /* as the last attempt to fence it showed */
         char representor[IFNAME_MAX]; /* the host's interface that stands for it, in switchdev mode; or "" */
         struct path_hop hop;          /* its own; without HOP_READABLE: not collected yet, or unreadable */
+        unsigned vectors;             /* MSI-X: what it was given, else what a worker read; 0 unknown */
 
         /* owned by the daemon */
         enum vf_state state;

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Carrying out a plan on request. A PF stops at its first failure, the others go on. */
+/* Carrying out a plan on request. A PF stops at its first failure, the others go on: what comes after it, of
+ * the PF itself and of its VFs, is not tried. The VFs of a PF are worked on side by side; one that fails
+ * stops only what is left of its own steps. */
 
 #include "daemon/apply.h"
 #include "common/text.h"
 #include "daemon/pf.h"
+#include "daemon/policy-load.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
 #include "daemon/to-json.h"
 
 #include <errno.h>
 
-enum progress { WAITING, RUNNING, DONE };
+/* From DONE on it is over. */
+enum progress { WAITING, RUNNING, DONE, PENDING, BLOCKED, FAILED, SKIPPED, _PROGRESS_MAX };
+
+static const char *const outcomes[_PROGRESS_MAX] = {
+        [DONE] = "done",     [PENDING] = "pending", [BLOCKED] = "blocked",
+        [FAILED] = "failed", [SKIPPED] = "skipped",
+};
 
 struct item {
         struct step step; /* hits are not kept */
@@ -22,24 +31,40 @@ struct apply {
         struct apply *next;
         struct manager *manager;
         struct connection *connection; /* NULL once the client went away; the work goes on */
-        struct item *items;
+        struct item *items;            /* those of a PF one after the other, its own before its VFs' */
         size_t n;
-        int done, failed;
+        int count[_PROGRESS_MAX];
 };
 
-static json_t *summary(const struct apply *a, json_t *step_taken, const char *error) {
-        return json_pack("{s:o,s:o,s:i,s:i}", "step", step_taken ? step_taken : json_null(), "error",
-                         json_string_or_null(error), "done", a->done, "failed", a->failed);
+static bool is_over(const struct item *i) {
+        return i->progress >= DONE;
 }
 
-static void item_done(struct apply *a, struct item *i, const char *error) {
-        i->progress = DONE;
-        if (error)
-                a->failed += !i->step.pending; /* that is what was asked for, it only comes later */
-        else
-                a->done++;
+/* Pending is what was asked for, it only comes later. */
+static bool stops_others(const struct item *i) {
+        return i->progress == BLOCKED || i->progress == FAILED || i->progress == SKIPPED;
+}
+
+static bool is_of_vf(const struct item *i) {
+        return i->step.kind == STEP_BIND || i->step.kind == STEP_FENCE;
+}
+
+static json_t *summary(const struct apply *a, const struct item *i, const char *error) {
+        return json_pack("{s:o,s:o,s:o,s:i,s:i,s:i}", "step", i ? json_incref(i->json) : json_null(),
+                         "outcome", json_string_or_null(i ? outcomes[i->progress] : NULL), "error",
+                         json_string_or_null(error), "done", a->count[DONE], "failed",
+                         a->count[FAILED] + a->count[BLOCKED], "skipped", a->count[SKIPPED]);
+}
+
+static void item_over(struct apply *a, struct item *i, enum progress outcome, const char *error) {
+        i->progress = outcome;
+        a->count[outcome]++;
         if (a->connection && a->connection->more)
-                connection_reply_more(a->connection, summary(a, json_incref(i->json), error));
+                connection_reply_more(a->connection, summary(a, i, error));
+}
+
+static void skip(struct apply *a, struct item *i) {
+        item_over(a, i, SKIPPED, "not tried: an earlier step failed");
 }
 
 static void on_cancel(void *userdata) {
@@ -60,25 +85,101 @@ static void apply_free_one(struct apply *a) {
         free(a);
 }
 
-/* A VF step is over when the VF has come to rest. */
-static void look_at_vf(struct apply *a, struct item *i) {
-        struct managed_vf *v = manager_find_vf(a->manager, i->step.address);
-
-        if (!v)
-                item_done(a, i, "the VF is gone");
-        else if (i->progress == WAITING) {
-                i->progress = RUNNING;
-                v->take_over = v->take_over || (i->step.kind == STEP_BIND && i->step.destructive);
-                vf_unblock(v);
-        } else if (vf_settled(v))
-                item_done(a, i, v->vf.reason == REASON_NONE ? NULL : reason_sentence(v->vf.reason));
+static bool vf_step_is_done(const struct managed_vf *v, enum step_kind kind) {
+        switch (v->vf.state) {
+        case VF_BOUND:
+        case VF_QUARANTINED:
+        case VF_STUCK:
+                return kind == STEP_BIND && vf_has_vfio(&v->vf) && vf_fits(v);
+        case VF_READY:
+        case VF_LEASING:
+        case VF_LEASED:
+        case VF_RECLAIMING:
+                return kind == STEP_FENCE || vf_fits(v);
+        case VF_ABSENT:
+        case VF_UNMANAGED:
+        case VF_UNBOUND:
+        case _VF_STATE_MAX:
+                break;
+        }
+        return false;
 }
 
-/* An earlier step of the same PF must have ended, well; else this one may not start. */
-static bool must_wait(struct apply *a, struct item *i) {
-        for (struct item *j = a->items; j < i; j++)
-                if (address_equal(j->step.address, i->step.address) && j->progress != DONE)
-                        return true;
+/* More will come of it by itself, and soon. */
+static bool vf_is_on_its_way(const struct managed_vf *v) {
+        const struct managed_pf *p = managed_pf(v->vf.pf);
+
+        if (v->busy || p->busy)
+                return true;
+        return v->retry ? v->retries < RETRIES_SOON : !vf_settled(v);
+}
+
+static const char *why_vf_step_failed(const struct managed_vf *v) {
+        const struct pf *pf = v->vf.pf;
+        enum reason r = v->vf.reason != REASON_NONE ? v->vf.reason
+                        : pf->stuck                 ? REASON_STUCK
+                        : v->vf.lease[0]            ? REASON_LEASED
+                                                    : pf->reason;
+
+        return r != REASON_NONE ? reason_sentence(r) : "the VF did not get there";
+}
+
+/* The bind that a VF's fence follows, of itself; NULL if it needs none. */
+static const struct item *bind_before(const struct apply *a, const struct item *i) {
+        if (i == a->items || i->step.kind != STEP_FENCE || i[-1].step.kind != STEP_BIND ||
+            !address_equal(i[-1].step.address, i->step.address))
+                return NULL;
+        return i - 1;
+}
+
+static void start_vf(struct managed_vf *v, const struct step *s) {
+        v->take_over = v->take_over || (s->kind == STEP_BIND && s->destructive);
+        v->retries = 0; /* asked for: with all its tries */
+        vf_unblock(v);
+}
+
+/* VFs tell nobody when they arrive. */
+static void look_at_vf(struct apply *a, struct item *i) {
+        struct managed_vf *v = manager_find_vf(a->manager, i->step.address);
+        const struct item *bind = bind_before(a, i);
+        bool started = i->progress == RUNNING || bind;
+
+        if (bind && !is_over(bind))
+                return;
+        if (bind && stops_others(bind))
+                skip(a, i);
+        else if (!v || v->vf.state == VF_ABSENT)
+                item_over(a, i, FAILED, reason_sentence(REASON_GONE));
+        else if (vf_step_is_done(v, i->step.kind))
+                item_over(a, i, DONE, NULL);
+        else if (started ? vf_is_on_its_way(v) : v->busy || managed_pf(v->vf.pf)->busy)
+                return;
+        else if (!started) {
+                i->progress = RUNNING;
+                start_vf(v, &i->step);
+        } else {
+                v->take_over = false; /* whoever saw it fail does not expect it later */
+                item_over(a, i, FAILED, why_vf_step_failed(v));
+        }
+}
+
+/* What the step wants is so, whoever did it. */
+static bool pf_step_is_done(const struct pf *pf, const struct step *s) {
+        switch (s->kind) {
+        case STEP_AUTOPROBE:
+                return !pf->autoprobe;
+        case STEP_ESWITCH:
+                return pf->eswitch == (enum eswitch_mode) s->to;
+        case STEP_ENABLE:
+        case STEP_RESIZE:
+        case STEP_DISABLE:
+                return pf->num_vfs == s->to;
+        case STEP_PRIMARY:
+        case STEP_BIND:
+        case STEP_FENCE:
+        case _STEP_KIND_MAX:
+                break;
+        }
         return false;
 }
 
@@ -86,43 +187,61 @@ static void look_at_pf(struct apply *a, struct item *i) {
         struct pf *pf = inventory_find_pf(&a->manager->inventory, i->step.address);
 
         if (!pf)
-                item_done(a, i, "the PF is gone");
+                item_over(a, i, FAILED, "the PF is gone");
         else if (pf->stuck)
-                item_done(a, i, reason_sentence(REASON_STUCK));
-        else if (i->progress == WAITING && i->step.destructive && pf_has_leases(managed_pf(pf)))
-                item_done(a, i, reason_sentence(REASON_LEASED)); /* since the plan was made */
-        else if (i->progress == WAITING && !must_wait(a, i)) {
+                item_over(a, i, FAILED, reason_sentence(REASON_STUCK));
+        else if (managed_pf(pf)->busy || managed_pf(pf)->retry)
+                return; /* the end of what is under way, and the retry timer, come by here again */
+        else if (managed_pf(pf)->refused)
+                item_over(a, i, FAILED, reason_sentence(pf->reason));
+        else if (i->progress == RUNNING && pf_step_is_done(pf, &i->step))
+                item_over(a, i, DONE,
+                          NULL); /* after its worker had ended, what was left of it was another step */
+        else if (i->step.destructive && pf_has_leases(managed_pf(pf)))
+                item_over(a, i, FAILED, reason_sentence(REASON_LEASED)); /* since the plan was made */
+        else {
                 i->progress = RUNNING;
                 if (!pf_start_step(managed_pf(pf), &i->step))
-                        i->progress = WAITING; /* busy: the end of that step comes by here again */
+                        i->progress = WAITING;
         }
+}
+
+/* A step waits until those before it on its PF have ended, well. True while something is to come. */
+static bool advance(struct apply *a) {
+        bool open = false, held = false, stopped = false;
+
+        for (size_t i = 0; i < a->n; i++) {
+                struct item *item = &a->items[i];
+
+                if (i == 0 || !address_equal(item->step.pf, item[-1].step.pf))
+                        held = stopped = false;
+                if (stopped && !is_over(item))
+                        skip(a, item);
+                else if (!held && !is_over(item) && is_of_vf(item))
+                        look_at_vf(a, item);
+                else if (!held && !is_over(item))
+                        look_at_pf(a, item);
+                open = open || !is_over(item);
+                if (!is_of_vf(item)) {
+                        held = held || !is_over(item);
+                        stopped = stopped || stops_others(item);
+                }
+        }
+        return open;
 }
 
 void apply_continue(struct manager *m) {
         struct apply *next;
 
         for (struct apply *a = m->applies; a; a = next) {
-                bool open = false;
-
                 next = a->next;
-                for (size_t i = 0; i < a->n; i++) {
-                        struct item *item = &a->items[i];
-
-                        if (item->progress == DONE)
-                                continue;
-                        if (item->step.kind == STEP_BIND || item->step.kind == STEP_FENCE)
-                                look_at_vf(a, item);
-                        else
-                                look_at_pf(a, item);
-                        open = open || item->progress != DONE;
-                }
-                if (open)
+                if (advance(a))
                         continue;
                 if (a->connection)
                         connection_reply(a->connection, summary(a, NULL, NULL));
                 apply_free_one(a);
         }
-        if (m->applies) /* VFs on their way tell nobody when they arrive */
+        if (m->applies)
                 sd_event_source_set_enabled(m->apply_tick, SD_EVENT_ONESHOT),
                                 sd_event_source_set_time_relative(m->apply_tick, 20000);
 }
@@ -132,14 +251,9 @@ void apply_step_ended(struct manager *m, struct address pf, enum step_kind kind,
                 for (size_t i = 0; i < a->n; i++) {
                         struct item *item = &a->items[i];
 
-                        if (item->progress == DONE || item->step.kind != kind ||
-                            !address_equal(item->step.address, pf))
-                                continue;
-                        item_done(a, item, error);
-                        for (size_t j = i + 1; error && j < a->n; j++)
-                                if (address_equal(a->items[j].step.address, pf) &&
-                                    a->items[j].progress == WAITING)
-                                        item_done(a, &a->items[j], "not tried: an earlier step failed");
+                        if (!is_over(item) && item->step.kind == kind &&
+                            address_equal(item->step.address, pf))
+                                item_over(a, item, error ? FAILED : DONE, error);
                 }
 }
 
@@ -162,7 +276,7 @@ static int fill(struct apply *a, const struct plan *plan, bool destructive) {
                 i->json = step_json(s);
                 a->n++;
                 if (s->blocked)
-                        item_done(a, i, reason_sentence(s->reason));
+                        item_over(a, i, s->pending ? PENDING : BLOCKED, reason_sentence(s->reason));
         }
         return 0;
 }
@@ -198,6 +312,7 @@ void apply_start(struct connection *c, bool destructive, bool later) {
                 connection_fail(c, -ENOMEM, "out of memory");
                 return;
         }
+        policy_find_drivers(m->root_fd, m->policy);
         const struct world w = manager_world(m);
         int r = plan_make(&w, &plan);
         if (r < 0) {

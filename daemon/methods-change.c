@@ -4,6 +4,7 @@
 #include "daemon/apply.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
+#include "daemon/policy-load.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
 #include "daemon/to-json.h"
@@ -37,6 +38,7 @@ void method_plan(struct connection *c, json_t *parameters) {
                 connection_refuse(c, REASON_POLICY_INVALID, "");
                 return;
         }
+        policy_find_drivers(m->root_fd, m->policy);
         int r = plan_make(&w, &plan);
         if (r < 0) {
                 connection_fail(c, r, errno_text(r));

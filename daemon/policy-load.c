@@ -120,6 +120,17 @@ static void resolve(struct principal *p, size_t n, bool group, const char *tenan
         }
 }
 
+void policy_find_drivers(int root_fd, struct policy *policy) {
+        FOREACH_ARRAY(p, policy->pools, policy->n_pools) {
+                bool missing = p->driver && !root_exists(root_fd, "sys/bus/pci/drivers/%s", p->driver);
+
+                if (missing && !p->driver_missing)
+                        log_warning("pool %s wants the driver %s, which is not loaded; its VFs keep the one that they have",
+                                    p->name, p->driver);
+                p->driver_missing = missing;
+        }
+}
+
 int policy_load(int root_fd, struct policy **ret, struct policy_errors *errors) {
         _cleanup_(sources_freep) struct sources *s = calloc(1, sizeof(*s));
 
@@ -145,6 +156,7 @@ int policy_load(int root_fd, struct policy **ret, struct policy_errors *errors) 
                 resolve(t->users, t->n_users, false, t->name);
                 resolve(t->groups, t->n_groups, true, t->name);
         }
+        policy_find_drivers(root_fd, p);
         *ret = p;
         return 0;
 }

@@ -6,4 +6,7 @@
 
 /* /etc/vfctl/policy.json, then /etc/vfctl/policy.d (*.json) in name order. 0 and *ret; -EINVAL with errors
  * (also for a file that cannot be read); -ENOMEM. */
+/* Which drivers that pools force the kernel has now. */
+void policy_find_drivers(int root_fd, struct policy *p);
+
 int policy_load(int root_fd, struct policy **ret, struct policy_errors *errors);

@@ -8,6 +8,7 @@
 #include "daemon/fdstore.h"
 #include "daemon/lease.h"
 #include "daemon/nvme.h"
+#include "daemon/policy-load.h"
 #include "daemon/store.h"
 #include "daemon/waiting.h"
 #include "sriov/inventory.h"
@@ -109,7 +110,7 @@ static int on_ready_deadline(sd_event_source *s, uint64_t usec, void *userdata) 
 
 /* What has failed for long is tried less often. */
 static bool retry_is_due(unsigned *retries) {
-        return (*retries)++ < 20 || *retries % 8 == 0;
+        return (*retries)++ < RETRIES_SOON || *retries % 8 == 0;
 }
 
 /* Looking again at what the hardware does not show takes a worker's time for each VF: after 1, 2, 4 … turns,
@@ -226,6 +227,9 @@ void reconcile_assign_pools(struct manager *m) {
                 nvme_count_disks(managed_pf(pf));
                 managed_pf(pf)->nvme_stale = true;
                 drop_stale_pending(m, pf);
+                for (size_t j = 0; j < pf->n_vfs; j++)
+                        if (pf->vfs[j]->state == VF_READY) /* before anybody gets it with another driver */
+                                vf_advance(managed_vf(pf->vfs[j]));
         }
         m->rescan_all = true;
         reconcile_rescan_soon(m);
@@ -278,6 +282,8 @@ static void read_host(struct manager *m) {
         m->inventory.fence = m->fence_forced != BACKEND_NONE ? m->fence_forced : host_fence_backend(&m->host);
         m->inventory.can_fd = m->host.iommufd && m->host.cdev;
         m->inventory.can_node = m->host.group_nodes && m->host.container;
+        if (m->policy)
+                policy_find_drivers(m->root_fd, m->policy);
 }
 
 static bool wants_functions(const struct manager *m) {

@@ -15,7 +15,8 @@ void reconcile_soon(struct manager *m);
 void reconcile_rescan_soon(struct manager *m);
 int reconcile_rescan_all(struct manager *m); /* now */
 
-/* Shortly: try blocked VFs with v->retry again. */
+/* Shortly: try blocked VFs with v->retry again; after so many turns less often. */
+#define RETRIES_SOON 20U
 void reconcile_retry(struct manager *m);
 
 /* A PF shows other facts now, such as a driver that was loaded after it was plugged in: a pool may want it.

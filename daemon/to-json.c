@@ -186,7 +186,8 @@ json_t *step_json(const struct step *s) {
         for (size_t i = 0; i < s->n_hits; i++) {
                 char who[2 * NAME_MAX_LEN + 40];
 
-                snprintf(who, sizeof(who), "%s/%s (%s)", s->hits[i]->tenant, s->hits[i]->vm, s->hits[i]->id);
+                snprintf(who, sizeof(who), "%s/%s (%s)", s->hits[i]->tenant, s->hits[i]->vm,
+                         s->hits[i]->hand_off == HAND_OFF_AUTO ? "reserved" : s->hits[i]->id);
                 json_array_append_new(hits, json_string(who));
         }
         return json_pack("{s:s,s:o,s:i,s:i,s:o,s:b,s:b,s:b,s:s,s:o}", "kind", step_kind_to_string(s->kind),

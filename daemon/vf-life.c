@@ -79,8 +79,12 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
         if (vf_op_ended(v, reply, fds))
                 return;
         vf_refresh(v);
+        if (v->vf.state == VF_BOUND && !vf_has_vfio(&v->vf)) /* it had another before */
+                vf_enter(v, VF_EVENT_SEEN, REASON_NONE);
         if (reply->error == 0 && vf_has_vfio(&v->vf)) {
                 v->take_over = false;
+                if (v->asked_vectors > 0)
+                        v->vf.vectors = v->asked_vectors;
                 if (v->vf.state == VF_UNBOUND)
                         vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
                 vf_advance(v);
@@ -116,11 +120,15 @@ static const struct pool *pool_of(const struct managed_vf *v) {
         return p && v->vf.pf->pool >= 0 ? &p->pools[v->vf.pf->pool] : NULL;
 }
 
-/* The policy forces a driver, and it has another. */
-static bool has_wrong_driver(const struct managed_vf *v) {
+bool vf_fits(const struct managed_vf *v) {
         const struct pool *p = pool_of(v);
 
-        return p && p->driver && strcmp(p->driver, v->vf.driver) != 0;
+        return !p || pool_misfit(p, &v->vf) == MISFIT_NONE;
+}
+
+/* The policy wants another driver, or another number of vectors; and nothing is known to stand against it. */
+static bool must_rebind(const struct managed_vf *v) {
+        return !vf_fits(v) && pool_obstacle(pool_of(v), &v->vf) == REASON_NONE;
 }
 
 static void on_unbound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
@@ -143,6 +151,7 @@ static void step_bind(struct managed_vf *v) {
         struct worker_op op = identity ? vf_op(v, WORKER_GROUP_TYPE, on_group_type)
                                        : vf_op(v, WORKER_BIND, on_bound);
 
+        v->asked_vectors = 0;
         if (identity && v->vf.driver[0] &&
             !vf_has_vfio(&v->vf)) { /* the host's driver uses that domain: it goes first */
                 op = vf_op(v, WORKER_UNBIND, on_unbound);
@@ -151,7 +160,7 @@ static void step_bind(struct managed_vf *v) {
         else if (pool_of(v)) {
                 text_copy(op.request.text, sizeof(op.request.text),
                           pool_of(v)->driver ? pool_of(v)->driver : "");
-                op.request.value[0] = pool_of(v)->msix;
+                op.request.value[0] = v->asked_vectors = pool_of(v)->msix;
         }
         op.serial = true;
         op.vf_scope = false;
@@ -336,6 +345,13 @@ static bool has_host_driver(const struct managed_vf *v) {
         return v->vf.driver[0] && !vf_has_vfio(&v->vf) && !v->take_over;
 }
 
+/* Unbinding waits for whoever has the VF open, so the fence goes first; it comes back as that of a new VF
+ * does. */
+static void step_rebind(struct managed_vf *v) {
+        vf_drop_fence(v);
+        step_bind(v);
+}
+
 static void advance_unbound(struct managed_vf *v) {
         if (has_host_driver(v))
                 vf_refresh(v); /* the last scan may be old */
@@ -350,8 +366,8 @@ static void advance_unbound(struct managed_vf *v) {
 static void advance_bound(struct managed_vf *v) {
         if (strcmp(v->vf.group_type, "identity") == 0 && v->vf.group_devices == 1 && v->fence < 0)
                 step_bind(v); /* allowed while nobody has it open */
-        else if (has_wrong_driver(v) && v->fence < 0)
-                step_bind(v);
+        else if (must_rebind(v))
+                step_rebind(v);
         else if (v->fence < 0 && !v->evident && !vf_is_leasable(v, FINDINGS_BEFORE_FENCE))
                 vf_step_evidence(v); /* no fence will bring it along: who is to blame? */
         else if (!vf_judged(v, FINDINGS_BEFORE_FENCE))
@@ -388,6 +404,8 @@ static void advance_reclaiming(struct managed_vf *v) {
         else if (!v->renewed && v->manager->inventory.can_fd && v->last_hand_off != HAND_OFF_NODE &&
                  v->vf.group_devices == 1) /* a shared group is never handed over by descriptors */
                 step_renew(v);
+        else if (must_rebind(v)) /* nobody has it: the fence has shown that */
+                step_rebind(v);
         else if (vf_must_listen(v))
                 vf_step_listen(v);
         else if (baseline_is_due(v))
@@ -444,9 +462,14 @@ void vf_advance(struct managed_vf *v) {
         case VF_QUARANTINED:
                 advance_quarantined(v);
                 break;
+        case VF_READY:
+                if (must_rebind(v)) {
+                        vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
+                        advance_bound(v);
+                }
+                break;
         case VF_ABSENT:
         case VF_UNMANAGED:
-        case VF_READY:
         case VF_LEASING:
         case VF_STUCK:
         case _VF_STATE_MAX:
@@ -464,13 +487,16 @@ void vf_unblock(struct managed_vf *v) {
 }
 
 bool vf_settled(const struct managed_vf *v) {
+        const struct managed_pf *p = managed_pf(v->vf.pf);
+
         if (v->busy)
                 return false;
         switch (v->vf.state) {
         case VF_UNBOUND:
         case VF_BOUND:
         case VF_RECLAIMING:
-                return v->vf.reason != REASON_NONE || v->vf.pf->stuck;
+                return v->vf.reason != REASON_NONE || p->pf.stuck ||
+                       (p->pf.autoprobe && p->refused); /* it is left alone, and that stays on */
         case VF_ABSENT:
         case VF_UNMANAGED:
         case VF_READY:

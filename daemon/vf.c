@@ -104,6 +104,8 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
                 memset(&v->fault_window, 0, sizeof(v->fault_window));
         if (now == VF_READY && old != now)
                 waiting_soon(v->manager);
+        if (now == VF_ABSENT || now == VF_UNBOUND) /* who knows what somebody does to it */
+                v->vf.vectors = 0;
         if (now == VF_READY || now == VF_ABSENT)
                 v->n_holders = 0, v->detail[0] = '\0';
         if (now == VF_QUARANTINED) {

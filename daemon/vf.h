@@ -17,10 +17,11 @@ struct managed_vf {
         bool fair_trial;   /* the fence under way was asked for with allow_unsafe_interrupts off */
         int request;       /* eventfd: the kernel wants the fence dropped; -1 if nobody listens */
         sd_event_source *request_event;
-        bool busy;            /* an operation on it is under way */
-        bool vf_scope;        /* a hang of that operation is blamed on the VF alone, not on its PF */
-        uint32_t op;          /* enum worker_op_code of that operation */
-        uint64_t hanging;     /* bit for each enum worker_op_code that a worker has not come back from */
+        bool busy;              /* an operation on it is under way */
+        bool vf_scope;          /* a hang of that operation is blamed on the VF alone, not on its PF */
+        uint32_t op;            /* enum worker_op_code of that operation */
+        unsigned asked_vectors; /* BIND: MSI-X vectors, 0 as they are */
+        uint64_t hanging;       /* bit for each enum worker_op_code that a worker has not come back from */
         bool indexed;         /* part of the inventory; if not, the callback of its last operation frees it */
         bool fresh;           /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;         /* reclaiming: the group node is root's again */
@@ -121,6 +122,7 @@ void vf_advance(struct managed_vf *v);
 void vf_unblock(struct managed_vf *v); /* forgets why it was blocked, then advances */
 /* True if nothing more will happen to it by itself. */
 bool vf_settled(const struct managed_vf *v);
+bool vf_fits(const struct managed_vf *v); /* has the driver and the vectors that the policy wants */
 
 /* vf-ops.c: what every operation on a VF shares. */
 struct worker_op vf_op(struct managed_vf *v, enum worker_op_code code, worker_done done);

@@ -15,8 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define DEVICE   "sys/bus/pci/devices/%s/"
-#define MSIX_MAX 2048U /* Table Size has 11 bits (PCI Local Bus 3.0, 6.8.2.3) */
+#define DEVICE "sys/bus/pci/devices/%s/"
 
 /* For a target that lacks what makes it one: is there such a PCI device at all? */
 static int check_exists(int root_fd, struct address a) {

@@ -224,7 +224,7 @@ static int do_bind(struct job *j) {
         const struct worker_request *q = j->request;
         const struct vf *vf = &j->subject.vf;
 
-        if (bind_is_vfio(vf->driver) && strcmp(vf->driver, q->text) != 0) {
+        if (bind_is_vfio(vf->driver) && (strcmp(vf->driver, q->text) != 0 || q->value[0] > 0)) {
                 const pid_t except[] = { j->context->client, 1 };
                 size_t n = 0;
                 pid_t pid;

@@ -3,6 +3,7 @@
 
 #include "daemon/worker-path.h"
 #include "common/macro.h"
+#include "sriov/capability.h"
 #include "sriov/path.h"
 
 #include <string.h>
@@ -12,14 +13,17 @@ _Static_assert(sizeof(struct path_hop[PATH_HOPS_MAX]) <= sizeof(((struct worker_
 
 int worker_path_put(int root_fd, struct address a, struct worker_reply *reply) {
         struct path_hop hops[PATH_HOPS_MAX];
+        uint8_t config[256];
         size_t n = 0;
         int r = path_read(root_fd, a, hops, &n);
 
-        reply->value[1] = 0;
+        reply->value[1] = reply->value[2] = 0;
         if (r < 0)
                 return r;
         memcpy(reply->data, hops, n * sizeof(*hops));
         reply->value[1] = n;
+        r = capability_read_config(root_fd, a, config, sizeof(config));
+        reply->value[2] = r > 0 ? capability_msix_vectors(config, (size_t) r) : 0;
         return 0;
 }
 
@@ -53,6 +57,9 @@ void worker_path_take_vf(const struct worker_reply *reply, struct vf *vf) {
         if (!whole && (n < 2 || !address_equal(hops[1].address, vf->pf->address)))
                 n = 0;
         vf->hop = n > 0 ? hops[0] : (struct path_hop){ .address = vf->address };
+        if (n > 0 && vf->vectors == 0) /* what it was given stands: a device that says something else is not
+                                          given it over and over */
+                vf->vectors = (unsigned) MIN(reply->value[2], (uint64_t) MSIX_MAX);
         if (whole)
                 take_path(vf->pf, hops, MIN(n, ARRAY_SIZE(vf->pf->path)));
         else if (n > 0)

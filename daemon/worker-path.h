@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* How the evidence of a path travels in a reply: value[1] hops in data. */
+/* How the evidence of a path travels in a reply: value[1] hops in data; value[2]: MSI-X vectors of its first
+ * function, 0 if it has none or they cannot be read. */
 
 #include "common/model.h"
 #include "daemon/worker-protocol.h"

@@ -20,6 +20,13 @@ const char *step_kind_to_string(enum step_kind k) {
         return (unsigned) k < _STEP_KIND_MAX ? kinds[k] : "unknown";
 }
 
+/* A VF of the PF is promised. */
+struct promised {
+        struct address pf;
+        size_t order; /* of the promise among all */
+        const struct lease *promise;
+};
+
 /* Steps while they are collected. */
 struct builder {
         struct plan *plan;
@@ -27,8 +34,9 @@ struct builder {
         const struct pf *pf;
         const struct pool *pool; /* of the PF */
         struct lease_index *leases;
-        struct address *promised; /* PFs of which VFs are promised, sorted */
+        struct promised *promised; /* PFs of which VFs are promised, sorted */
         size_t n_promised;
+        bool destroys; /* the VFs of the PF, which have no steps of their own then */
 };
 
 static int add(struct builder *b, const struct step *s) {
@@ -47,10 +55,21 @@ static int add(struct builder *b, const struct step *s) {
         return 0;
 }
 
+/* With the leases that it hits. What is blocked destroys nothing now. */
+static int add_destroying(struct builder *b, struct step *s) {
+        int r = add(b, s);
+
+        if (r < 0)
+                free(s->hits);
+        b->destroys = b->destroys || (s->destructive && !s->blocked);
+        return r;
+}
+
 static struct step pf_step(const struct pf *pf, enum step_kind kind, unsigned to) {
         return (struct step){
                 .kind = kind,
                 .address = pf->address,
+                .pf = pf->address,
                 .from = pf->num_vfs,
                 .to = to,
                 .destructive = kind == STEP_PRIMARY || kind == STEP_RESIZE || kind == STEP_DISABLE,
@@ -66,19 +85,11 @@ static void block(struct step *s, enum reason reason) {
         s->reason = reason;
 }
 
-/* Whoever holds a VF of the PF stands in the way of its end. */
-static int add_hits(struct step *s, const struct pf *pf, struct lease_index *leases) {
-        int r = lease_index_hits(leases, pf, &s->hits, &s->n_hits);
+static int compare_promised(const void *a, const void *b) {
+        const struct promised *x = a, *y = b;
+        int r = address_compare(x->pf, y->pf);
 
-        if (r > 0)
-                block(s, REASON_LEASED);
-        return r < 0 ? r : 0;
-}
-
-static int compare_addresses(const void *a, const void *b) {
-        const struct address *x = a, *y = b;
-
-        return address_compare(*x, *y);
+        return r != 0 ? r : (x->order > y->order) - (x->order < y->order);
 }
 
 static int sort_promised(struct builder *b, const struct world *w) {
@@ -91,14 +102,52 @@ static int sort_promised(struct builder *b, const struct world *w) {
                 return -ENOMEM;
         for (size_t i = 0; i < w->n_promises; i++)
                 for (size_t k = 0; k < w->promises[i]->n_vfs; k++)
-                        b->promised[b->n_promised++] = w->promises[i]->vfs[k].pf;
-        qsort(b->promised, n, sizeof(*b->promised), compare_addresses);
+                        b->promised[b->n_promised++] =
+                                        (struct promised){ w->promises[i]->vfs[k].pf, i, w->promises[i] };
+        qsort(b->promised, n, sizeof(*b->promised), compare_promised);
         return 0;
 }
 
-/* A smaller count would take promised VFs away. */
-static bool is_promised(const struct builder *b) {
-        return bsearch(&b->pf->address, b->promised, b->n_promised, sizeof(*b->promised), compare_addresses);
+/* Whom VFs of the PF are promised, each once, to where it is not NULL; how many they are. */
+static size_t list_promised(const struct builder *b, const struct lease **to) {
+        size_t low = 0, high = b->n_promised, n = 0;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (address_compare(b->promised[middle].pf, b->pf->address) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        for (size_t i = low; i < b->n_promised && address_equal(b->promised[i].pf, b->pf->address); i++) {
+                if (i > low && b->promised[i].order == b->promised[i - 1].order)
+                        continue;
+                if (to)
+                        to[n] = b->promised[i].promise;
+                n++;
+        }
+        return n;
+}
+
+/* Whoever holds a VF of the PF stands in the way of its end. Who is promised one is hit, too. 1 if somebody
+ * is, 0 if nobody, or -ENOMEM. */
+static int add_hits(struct builder *b, struct step *s) {
+        int held = lease_index_hits(b->leases, b->pf, &s->hits, &s->n_hits);
+        size_t n = list_promised(b, NULL);
+
+        if (held > 0)
+                block(s, REASON_LEASED);
+        if (held < 0 || n == 0)
+                return MIN(held, 0);
+        const struct lease **hits = reallocarray(s->hits, s->n_hits + n, sizeof(*hits));
+        if (!hits) {
+                free(s->hits);
+                return -ENOMEM;
+        }
+        s->hits = hits;
+        s->n_hits += list_promised(b, s->hits + s->n_hits);
+        return 1;
 }
 
 static void explain_count(struct step *s, const struct pool *pool) {
@@ -152,7 +201,7 @@ static int plan_primary(struct builder *b) {
                  queues ? s->host_queues : pf->nvme_host_queues,
                  interrupts ? s->host_interrupts : pf->nvme_host_interrupts, pf->nvme_host_queues,
                  pf->nvme_host_interrupts);
-        if (add_hits(&step, pf, b->leases) < 0)
+        if (add_hits(b, &step) < 0)
                 return -ENOMEM;
         if (pf->nvme_can & NVME_HOST_USES)
                 block(&step, REASON_HOST_DISK);
@@ -177,14 +226,11 @@ static int plan_eswitch(struct builder *b) {
         s.destructive = pf->num_vfs > 0;
         snprintf(s.because, sizeof(s.because), "pool %s wants mode %s, it is in mode %s", b->pool->name,
                  eswitch_mode_to_string(b->pool->eswitch), eswitch_mode_to_string(pf->eswitch));
-        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
+        if (s.destructive && add_hits(b, &s) < 0)
                 return -ENOMEM;
         if (pf->eswitch == ESWITCH_UNKNOWN || pf->eswitch == ESWITCH_NONE || pf->reason == REASON_ESWITCH)
                 block(&s, REASON_ESWITCH);
-        int r = add(b, &s);
-        if (r < 0)
-                free(s.hits);
-        return r;
+        return add_destroying(b, &s);
 }
 
 /* The VF count. A count that was refused once is not tried again by itself; and where the driver made fewer
@@ -202,47 +248,72 @@ static int plan_count(struct builder *b, unsigned target) {
                                                           : STEP_RESIZE,
                                 target);
         explain_count(&s, b->pool);
-        if (s.destructive && add_hits(&s, pf, b->leases) < 0)
-                return -ENOMEM;
-        if (s.destructive && target < pf->num_vfs && is_promised(b))
+        int promised = s.destructive ? add_hits(b, &s) : 0;
+        if (promised < 0)
+                return promised;
+        if (promised > 0 && target < pf->num_vfs) /* it would take promised VFs away */
                 block(&s, REASON_RESERVED);
         if (is_disk_of_host(b) && s.kind != STEP_DISABLE)
                 block(&s, REASON_HOST_DISK);
         s.pending = s.kind == STEP_RESIZE && target > pf->num_vfs && pf->pending_vfs == target;
         if (refused || autoprobe_failed(pf)) /* a host driver would take the new VFs */
                 block(&s, refusal(pf));
-        int r = add(b, &s);
-        if (r < 0)
-                free(s.hits);
-        return r;
+        return add_destroying(b, &s);
+}
+
+static int plan_bind(struct builder *b, const struct vf *vf, struct step *s) {
+        s->kind = STEP_BIND;
+        s->destructive = vf->driver[0] && !driver_is_vfio(vf->driver); /* the host loses it */
+        if (s->destructive)
+                snprintf(s->because, sizeof(s->because), "pool %s wants it, the host's driver %s has it",
+                         b->pool->name, vf->driver);
+        else
+                snprintf(s->because, sizeof(s->because), "pool %s wants it, it has no VFIO driver",
+                         b->pool->name);
+        return add(b, s);
+}
+
+/* An idle VF that is not as the pool says is bound anew, and is fenced all the time but for that moment. */
+static int plan_rebind(struct builder *b, const struct vf *vf, struct step *s) {
+        enum reason obstacle = pool_obstacle(b->pool, vf);
+
+        s->kind = STEP_BIND;
+        if (pool_misfit(b->pool, vf) == MISFIT_DRIVER)
+                snprintf(s->because, sizeof(s->because), "pool %s wants the driver %s, it has %s",
+                         b->pool->name, b->pool->driver, vf->driver);
+        else
+                snprintf(s->because, sizeof(s->because), "pool %s wants %u MSI-X vectors, it has %u",
+                         b->pool->name, b->pool->msix, vf->vectors);
+        if (obstacle != REASON_NONE)
+                block(s, obstacle);
+        return add(b, s);
 }
 
 static int plan_vf(struct builder *b, const struct vf *vf) {
         struct step s = {
                 .address = vf->address,
+                .pf = b->pf->address,
                 .blocked = b->pf->stuck,
                 .reason = b->pf->stuck ? REASON_STUCK : REASON_NONE,
         };
+        int r = 0;
 
         if (b->pf->reason == REASON_HOST_NEEDS_IT)
                 block(&s, REASON_HOST_NEEDS_IT);
-        if (vf->state == VF_UNBOUND) {
-                s.kind = STEP_BIND;
-                s.destructive = vf->driver[0] && !driver_is_vfio(vf->driver); /* the host loses it */
-                if (s.destructive)
-                        snprintf(s.because, sizeof(s.because),
-                                 "pool %s wants it, the host's driver %s has it", b->pool->name, vf->driver);
-                else
-                        snprintf(s.because, sizeof(s.because), "pool %s wants it, it has no VFIO driver",
-                                 b->pool->name);
-                int r = add(b, &s);
-                if (r < 0)
-                        return r;
-        } else if (vf->state != VF_BOUND)
+        struct step bind = s;
+        if (vf->state == VF_UNBOUND)
+                r = plan_bind(b, vf, &bind);
+        else if (vf->state != VF_BOUND && vf->state != VF_READY)
                 return 0;
+        else if (pool_misfit(b->pool, vf) != MISFIT_NONE)
+                r = plan_rebind(b, vf, &bind);
         if (is_disk_of_host(b)) /* it will not be ready before that disk is gone */
                 block(&s, REASON_HOST_DISK);
-        s.kind = STEP_FENCE; /* as destructive as the bind that it needs */
+        bool keeps_fence = vf->state == VF_READY && (bind.kind != STEP_BIND || bind.blocked);
+        if (r < 0 || keeps_fence)
+                return r;
+        s.kind = STEP_FENCE;
+        s.destructive = bind.destructive; /* as destructive as the bind that it needs */
         snprintf(s.because, sizeof(s.because), "while nobody has it, it must reach no memory");
         return add(b, &s);
 }
@@ -254,6 +325,7 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
         if (pf->pool < 0 || (size_t) pf->pool >= policy->n_pools || (pf->total_vfs == 0 && !pf->whole))
                 return 0;
         b->pool = &policy->pools[pf->pool];
+        b->destroys = false;
         if (pf->autoprobe && !pf->whole) {
                 struct step s = pf_step(pf, STEP_AUTOPROBE, 0);
 
@@ -269,7 +341,7 @@ static int plan_pf(struct builder *b, const struct policy *policy) {
         if (r >= 0 && !pf->whole)
                 r = is_in_mode(pf, b->pool->eswitch) ? plan_count(b, pool_vf_count(b->pool, pf->total_vfs))
                                                      : plan_eswitch(b);
-        for (size_t i = 0; r >= 0 && i < pf->n_vfs; i++)
+        for (size_t i = 0; r >= 0 && !b->destroys && i < pf->n_vfs; i++)
                 r = plan_vf(b, pf->vfs[i]);
         return r;
 }
@@ -282,7 +354,7 @@ int plan_make(const struct world *world, struct plan *ret) {
 
         if (sort_promised(&b, world) < 0)
                 return -ENOMEM;
-        _cleanup_free_ struct address *promised = b.promised;
+        _cleanup_free_ struct promised *promised = b.promised;
         for (size_t i = 0; i < world->inventory->n_pfs; i++) {
                 b.pf = world->inventory->pfs[i];
                 int r = plan_pf(&b, world->policy);

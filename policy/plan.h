@@ -20,12 +20,13 @@ enum step_kind {
 struct step {
         enum step_kind kind;
         struct address address; /* the PF, or the VF */
+        struct address pf;      /* whose step it is, also of a VF's */
         unsigned from, to;      /* VF counts; of ESWITCH to is an enum eswitch_mode; or 0 */
         bool destructive;       /* only on explicit request */
         bool blocked;           /* cannot be done now: reason says why (leased, stuck, …) */
         bool pending;           /* asked for before: done by itself once nothing blocks it */
         enum reason reason;     /* for blocked steps */
-        /* leases that stand in the way or would be hit: pointers into the caller's array */
+        /* leases that stand in the way or would be hit, then promises: pointers into the caller's arrays */
         const struct lease **hits;
         size_t n_hits;
         char because[128]; /* why the step is there */
@@ -37,7 +38,8 @@ struct plan {
 };
 
 /* 0 and *ret (plan_done() frees it), or -ENOMEM. Steps are ordered by PF address, then by what must come
- * first. A PF with pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. */
+ * first. A PF with pf->stuck, or whose count equals pf->failed_num_vfs, gets its steps blocked. VFs that a
+ * step of their PF is about to destroy have none of their own. */
 int plan_make(const struct world *world, struct plan *ret);
 void plan_done(struct plan *p);
 

@@ -221,6 +221,24 @@ size_t grant_share_of(const struct grant *g, const struct pf *pf) {
         return MAX(pf->n_vfs * g->pf_share / 100, (size_t) 1);
 }
 
+enum misfit pool_misfit(const struct pool *p, const struct vf *vf) {
+        if (p->driver && strcmp(p->driver, vf->driver) != 0)
+                return MISFIT_DRIVER;
+        return p->msix > 0 && vf->vectors > 0 && p->msix != vf->vectors ? MISFIT_VECTORS : MISFIT_NONE;
+}
+
+enum reason pool_obstacle(const struct pool *p, const struct vf *vf) {
+        switch (pool_misfit(p, vf)) {
+        case MISFIT_NONE:
+                break;
+        case MISFIT_DRIVER:
+                return p->driver_missing ? REASON_PROBE_FAILED : REASON_NONE;
+        case MISFIT_VECTORS:
+                return vf->pf->identified && p->msix > vf->pf->vf_total_msix ? REASON_MSIX : REASON_NONE;
+        }
+        return REASON_NONE;
+}
+
 bool grant_allows_vlan(const struct grant *g, unsigned vlan) {
         for (size_t i = 0; i < g->n_vlans; i++)
                 if (vlan >= g->vlans[i].first && vlan <= g->vlans[i].last)

@@ -91,8 +91,9 @@ struct pool {
         enum numa_rule numa;
         bool apart; /* "anti_affinity": VFs of one group are on different PFs */
         struct vf_count vfs;
-        uint32_t msix; /* vectors of each VF, 0: as the device distributes them */
-        char *driver;  /* VFIO driver to force, NULL: the best that the kernel has for the device */
+        uint32_t msix;       /* vectors of each VF, 0: as the device distributes them */
+        char *driver;        /* VFIO driver to force, NULL: the best that the kernel has for the device */
+        bool driver_missing; /* the kernel has no such driver now: found out by the daemon */
         enum drift_rule drift;
         enum eswitch_mode eswitch; /* ESWITCH_UNKNOWN: left as it is */
         struct storage storage;
@@ -220,6 +221,12 @@ unsigned pool_vf_count(const struct pool *pool, unsigned total_vfs);
 /* How many VFs of a PF the tenant may have by "pf_share", if there is one. At least one: else a small PF
  * would give nobody anything. */
 size_t grant_share_of(const struct grant *g, const struct pf *pf);
+
+/* What a VF has to be bound anew for. What the pool leaves open it has as it is. */
+enum misfit { MISFIT_NONE, MISFIT_DRIVER, MISFIT_VECTORS };
+enum misfit pool_misfit(const struct pool *p, const struct vf *vf);
+/* What is known to stand against that, or REASON_NONE. A VF with a VFIO driver stays as it is then. */
+enum reason pool_obstacle(const struct pool *p, const struct vf *vf);
 
 bool grant_allows_vlan(const struct grant *g, unsigned vlan);
 bool grant_allows_mac(const struct grant *g, struct mac m);   /* may be asked for */

@@ -253,7 +253,9 @@ def test_broken_policy_changes_nothing():
     lab.write_policy('{\n  "version": 1,\n  "pols": {}\n}\n')
     r = vfctl("reload", check=False)
     assert r.returncode == 1 and "policy.json:3:3" in r.stderr and "pools" in r.stderr, r.stderr
-    run("systemctl", "reload", "vfctld")
+    r = run("systemctl", "reload", "vfctld", check=False)
+    assert r.returncode == 1, r
+    run("systemctl", "is-active", "vfctld")
     r = vfctl("status", check=False)
     assert "policy.json:3:3" in r.stdout, r.stdout
     assert listing("vfs") == before

@@ -439,22 +439,26 @@ class PlanTest(CliTest):
         self.assertNotIn("--destructive", shown)  # nothing more is needed for it
 
     def apply(self, *replies):
-        self.stub.answers["Apply"] = [{"step": s, "error": e, "done": 0, "failed": 0} for s, e in replies[:-1]] + [
-            {"done": replies[-1][0], "failed": replies[-1][1]}]
+        done, failed, skipped = replies[-1]
+        self.stub.answers["Apply"] = [{"step": s, "outcome": o, "error": e, "done": 0, "failed": 0, "skipped": 0}
+                                      for s, o, e in replies[:-1]] + [{"done": done, "failed": failed, "skipped": skipped}]
 
     def test_apply(self):
-        self.apply((STEPS[2], None), (STEPS[1], None), (STEPS[3], "stuck"), (1, 1))
+        self.apply((STEPS[2], "done", None), (STEPS[1], "pending", "leased"), (STEPS[3], "blocked", "stuck"),
+                   (STEPS[0], "failed", "no room"), (STEPS[4], "skipped", "not tried"), (1, 2, 1))
         shown = self.out("apply", "--destructive", code=1)
-        self.assertEqual(shown.splitlines()[:3],
+        self.assertEqual(shown.splitlines()[:5],
                          [f"{TWO}  done    enable 4 VFs on {TWO} (now 0)",
-                          f"{ONE}  pending destroy the 8 VFs of {ONE} and enable 7",
-                          f"{TWO}  blocked move from its host driver 0000:05:00.1 to its VFIO driver: stuck"])
-        self.assertIn("\n1 done, 1 failed, 1 pending\n", shown)
+                          f"{ONE}  pending destroy the 8 VFs of {ONE} and enable 7: leased",
+                          f"{TWO}  blocked move from its host driver 0000:05:00.1 to its VFIO driver: stuck",
+                          f"{ONE}  failed  keep host drivers off new VFs of {ONE}: no room",
+                          f"{TWO}  skipped teleport 0000:05:00.1: not tried"])
+        self.assertIn("\n1 done, 2 failed, 1 skipped, 1 pending\n", shown)
         self.assertIn("done by itself when the last lease", shown)
         self.assertEqual(self.called("Apply"), [{"destructive": True}])
 
     def test_apply_not_later(self):
-        self.apply((0, 0))
+        self.apply((0, 0, 0))
         self.assertIn("Nothing was done", self.out("apply", "--no-later"))
         self.assertEqual(self.called("Apply"), [{"destructive": False, "later": False}])
 
@@ -710,7 +714,7 @@ class PolicyFileTest(CliTest):
             self.assertIn(words, shown)
         for line in shown.splitlines()[:-1]:
             self.assertRegex(line, rf"^{re.escape(path)}:[0-9]+:[0-9]+: /")
-        self.assertEqual(self.vfctl("policy", "check", "--strict", path).returncode, 1)
+        self.assertEqual(self.out("policy", "check", "--strict", path, code=3), shown)
         found = json.loads(self.out("policy", "check", "--json", path))
         self.assertEqual((found["valid"], found["errors"], len(found["warnings"])), (True, [], 5))
 
@@ -720,6 +724,7 @@ class PolicyFileTest(CliTest):
         shown = self.out("policy", "check", path, code=1)
         self.assertRegex(shown, rf"^{re.escape(path)}:[0-9]+:[0-9]+: /pools/net/vfs: ")
         self.assertFalse(json.loads(self.out("policy", "check", "--json", path, code=1))["valid"])
+        self.out("policy", "check", "--strict", path, code=1)
 
     def test_explain_files(self):
         arguments = ["policy", "explain", "--tenant", "red", "--pool"]

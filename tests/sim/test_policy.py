@@ -68,6 +68,18 @@ class BrokenPolicyTest(SimTest):
         wait_for(lambda: host.call("ListTenants")["tenants"][0]["pools"][0]["quota"] == 2)
         host.vm(vm="web2")
 
+    def test_reload_that_fails_says_so(self):
+        """What 'systemctl reload' runs."""
+        host = self.host(policy=harness.default_policy(quota=1))
+        host.write_policy(BROKEN)
+        r = host.vfctl("reload")
+        self.assertEqual((r.returncode, r.stdout), (1, ""))
+        self.assertIn("/etc/vfctl/policy.json:4:14: ", r.stderr)
+        self.assertEqual(host.call("ListTenants")["tenants"][0]["pools"][0]["quota"], 1)
+        host.write_policy(harness.default_policy(quota=2))
+        self.assertEqual(host.vfctl("reload").returncode, 0)
+        self.assertEqual(host.call("ListTenants")["tenants"][0]["pools"][0]["quota"], 2)
+
     def test_running_vms_survive_a_broken_policy_and_a_restart(self):
         host = self.host()
         vm = host.vm(vm="web1")

@@ -247,6 +247,23 @@ class ReservationTest(SimTest):
         self.assertEqual((vm.vfs, vm.lease["devices"][0]["attributes"]["mac"]), (vfs, mac))
         self.assertEqual(len(host.call_fresh("ListReservations")["reservations"]), 1)
 
+    def test_plans_name_it(self):
+        host = self.host(policy=policy(net={"vfs": 2}))
+        vm = host.vm(vm="web1", keep=True)
+        for vfs in (4, 1):
+            with self.subTest(vfs=vfs):
+                host.write_policy(policy(net={"vfs": vfs}))
+                host.call("Reload")
+                step = host.call("Plan")["steps"][0]
+                self.assertEqual((step["kind"], step["reason"], step["hits"]),
+                                 ("resize", "leased", [f"red/web1 ({vm.lease['id']})", "red/web1 (reserved)"]))
+        vm.kill()
+        host.wait_all_ready(2)
+        step = host.call("Plan")["steps"][0]
+        self.assertEqual((step["kind"], step["reason"], step["hits"]), ("resize", "reserved", ["red/web1 (reserved)"]))
+        text = host.vfctl("plan").stdout
+        self.assertIn("        hits red/web1 (reserved)\n        blocked: ", text)
+
     def test_counts_in_the_quota(self):
         host = self.host(policy=policy(grant={"quota": 2}))
         host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])

@@ -9,7 +9,7 @@
 
 #define CASES 6000U
 
-enum pool_index { ALL, FOUR, HALF, SWITCHDEV, LEGACY, GIVING, KEEPING, CARD, _POOLS };
+enum pool_index { ALL, FOUR, HALF, SWITCHDEV, LEGACY, OTHER, GIVING, KEEPING, CARD, _POOLS };
 
 static const char policy_text[] =
                 "{ \"version\": 1, \"pools\": {"
@@ -18,6 +18,8 @@ static const char policy_text[] =
                 " \"half\": { \"vfs\": \"50%\", \"functions\": [ { \"driver\": \"c\" } ] },"
                 " \"switchdev\": { \"vfs\": 4, \"eswitch\": \"switchdev\", \"functions\": [ { \"driver\": \"d\" } ] },"
                 " \"legacy\": { \"vfs\": 4, \"eswitch\": \"legacy\", \"functions\": [ { \"driver\": \"e\" } ] },"
+                " \"other\": { \"vfs\": \"max\", \"driver\": \"x_vfio_pci\", \"msix\": 8,"
+                "   \"functions\": [ { \"driver\": \"x\" } ] },"
                 " \"giving\": { \"vfs\": 4, \"host_queues\": 0, \"host_interrupts\": 0,"
                 "   \"functions\": [ { \"driver\": \"nvme\" } ] },"
                 " \"keeping\": { \"vfs\": 4, \"host_queues\": 2, \"host_disk\": \"allow\","
@@ -59,7 +61,8 @@ static void add_pf(struct host *h, unsigned i, struct chance *c) {
         unsigned now = kind == 0 ? 1 : chance_below(c, 2) ? total : chance_below(c, total + 1);
         struct pf *pf = host_add_pf(h, i + 1, total, now);
 
-        pf->pool = (int) chance_below(c, 2) ? (int) chance_below(c, GIVING) : (int) chance_below(c, 9) - 1;
+        pf->pool = (int) chance_below(c, 2) ? (int) chance_below(c, GIVING)
+                                            : (int) chance_below(c, _POOLS + 1) - 1;
         pf->autoprobe = chance_below(c, 2);
         pf->stuck = chance_below(c, 10) == 0;
         pf->eswitch = (enum eswitch_mode) chance_below(c, _ESWITCH_MODE_MAX);
@@ -73,6 +76,7 @@ static void add_pf(struct host *h, unsigned i, struct chance *c) {
                 pf->vfs[k]->state = (enum vf_state) chance_below(c, _VF_STATE_MAX);
                 if (chance_below(c, 3) == 0)
                         text_copy(pf->vfs[k]->driver, sizeof(pf->vfs[k]->driver), "igbvf");
+                pf->vfs[k]->vectors = chance_below(c, 3) * 4;
         }
         if (now > 0 && chance_below(c, 4) == 0) {
                 unsigned first = chance_below(c, now);
@@ -170,30 +174,38 @@ static void apply_to_pf(struct host *h, struct pf *pf, const struct step *s) {
         }
 }
 
-static void apply_to_vf(struct vf *vf, const struct step *s) {
+static void apply_to_vf(const struct host *h, struct vf *vf, const struct step *s) {
+        const struct pool *pool = &h->policy->pools[vf->pf->pool];
+
         if (s->kind == STEP_FENCE) {
                 assert_int_equal(vf->state, VF_BOUND);
                 vf->state = VF_READY;
                 return;
         }
-        assert_int_equal(vf->state, VF_UNBOUND);
-        assert_true(s->destructive || vf->driver[0] == '\0');
-        text_copy(vf->driver, sizeof(vf->driver), "vfio-pci");
+        if (vf->state == VF_UNBOUND)
+                assert_true(s->destructive || vf->driver[0] == '\0');
+        else {
+                assert_true(!s->destructive && pool_misfit(pool, vf) != MISFIT_NONE);
+                assert_true(vf->state == VF_READY || vf->state == VF_BOUND);
+        }
+        text_copy(vf->driver, sizeof(vf->driver), pool->driver ? pool->driver : "vfio-pci");
+        vf->vectors = pool->msix;
         vf->state = VF_BOUND;
 }
 
-/* Applies what is not blocked. VF steps of a PF whose VFs were destroyed are of the past. */
+/* Applies what is not blocked. VFs that are destroyed have no steps. */
 static void apply(struct host *h, const struct plan *p, unsigned done[_STEP_KIND_MAX]) {
         const struct pf *destroyed = NULL;
 
         FOREACH_ARRAY(s, p->steps, p->n_steps) {
                 struct pf *pf = pf_of(h, s);
 
-                if (s->blocked || (is_of_vf(s) && (!pf || pf == destroyed)))
+                if (s->blocked)
                         continue;
+                assert_true(!is_of_vf(s) || pf != destroyed);
                 done[s->kind]++;
                 if (is_of_vf(s)) {
-                        apply_to_vf(find_vf(h, s->address), s);
+                        apply_to_vf(h, find_vf(h, s->address), s);
                         continue;
                 }
                 if (s->kind == STEP_RESIZE || s->kind == STEP_DISABLE || s->kind == STEP_ESWITCH)

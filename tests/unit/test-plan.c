@@ -18,12 +18,6 @@ static struct host new_host(void) {
         return h;
 }
 
-static void require_plan(const struct host *h, const char *expected) {
-        _cleanup_free_ char *text = plan_text(h);
-
-        assert_string_equal(text, expected);
-}
-
 static const struct {
         int pool;
         unsigned total, now;
@@ -194,53 +188,20 @@ static void plans_modes(void **state) {
         }
 }
 
-static void plans_vfs(void **state) {
-        static const struct {
-                enum vf_state state;
-                const char *driver;
-                const char *plan;
-        } table[] = {
-                { VF_UNBOUND, "", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "igbvf", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
-                { VF_UNBOUND, "vfio-pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "mlx5_vfio_pci", "bind 0000:01:01.0 0>0\nfence 0000:01:01.0 0>0\n" },
-                { VF_UNBOUND, "_vfio_pci", "bind 0000:01:01.0 0>0 !\nfence 0000:01:01.0 0>0 !\n" },
-                { VF_BOUND, "vfio-pci", "fence 0000:01:01.0 0>0\n" },
-                { VF_READY, "vfio-pci", "" },
-                { VF_ABSENT, "", "" },
-                { VF_UNMANAGED, "igbvf", "" },
-                { VF_LEASING, "vfio-pci", "" },
-                { VF_LEASED, "vfio-pci", "" },
-                { VF_RECLAIMING, "vfio-pci", "" },
-                { VF_QUARANTINED, "vfio-pci", "" },
-                { VF_STUCK, "vfio-pci", "" },
-        };
-
-        FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
-                struct host h = new_host();
-                struct pf *pf = host_add_pf(&h, 1, 1, 1);
-
-                pf->vfs[0]->state = i->state;
-                text_copy(pf->vfs[0]->driver, sizeof(pf->vfs[0]->driver), i->driver);
-                require_plan(&h, i->plan);
-                pf->pool = -1;
-                require_plan(&h, "");
-                host_done(&h);
-        }
-}
-
 /* Every PF in the order of its address, its own steps before those of its VFs. */
 static void orders_steps(void **state) {
         struct host h = new_host();
         struct pf *one = host_add_pf(&h, 1, 4, 2), *two = host_add_pf(&h, 2, 2, 2);
 
         one->autoprobe = true;
+        one->failed_num_vfs = 4;
+        one->reason = REASON_NUMVFS_BUSY;
         one->vfs[0]->state = VF_UNBOUND;
         one->vfs[1]->state = VF_BOUND;
         two->stuck = true;
         two->vfs[1]->state = VF_UNBOUND;
         require_plan(&h, "autoprobe 0000:01:00.0 0>0\n"
-                         "resize 0000:01:00.0 2>4 !\n"
+                         "resize 0000:01:00.0 2>4 ! #numvfs-busy\n"
                          "bind 0000:01:01.0 0>0\n"
                          "fence 0000:01:01.0 0>0\n"
                          "fence 0000:01:01.1 0>0\n"
@@ -290,12 +251,12 @@ static void promises_block(void **state) {
                 bool leased;
                 const char *plan;
         } table[] = {
-                { 1, 8, 8, 7, false, "resize 0000:01:00.0 8>4 ! #reserved\n" },
-                { 1, 8, 8, 0, false, "resize 0000:01:00.0 8>4 ! #reserved\n" }, /* addresses may change */
-                { 1, 8, 8, 7, true, "resize 0000:01:00.0 8>4 ! #leased @vm\n" },
-                { 0, 8, 4, 3, false, "resize 0000:01:00.0 4>8 !\n" },
+                { 1, 8, 8, 7, false, "resize 0000:01:00.0 8>4 ! #reserved @db\n" },
+                { 1, 8, 8, 0, false, "resize 0000:01:00.0 8>4 ! #reserved @db\n" }, /* addresses may change */
+                { 1, 8, 8, 7, true, "resize 0000:01:00.0 8>4 ! #leased @vm @db\n" },
+                { 0, 8, 4, 3, false, "resize 0000:01:00.0 4>8 ! @db\n" },
                 { 1, 8, 0, 3, false, "enable 0000:01:00.0 0>4\n" },
-                { 2, 8, 8, 3, false, "disable 0000:01:00.0 8>0 ! #reserved\n" },
+                { 2, 8, 8, 3, false, "disable 0000:01:00.0 8>0 ! #reserved @db\n" },
         };
 
         FOREACH_ARRAY(i, table, ARRAY_SIZE(table)) {
@@ -378,11 +339,10 @@ static void plans_many_leases(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(plans_counts),      cmocka_unit_test(plans_storage),
-                cmocka_unit_test(plans_modes),       cmocka_unit_test(plans_vfs),
-                cmocka_unit_test(orders_steps),      cmocka_unit_test(leases_block),
-                cmocka_unit_test(promises_block),    cmocka_unit_test(describes),
-                cmocka_unit_test(plans_many_leases),
+                cmocka_unit_test(plans_counts), cmocka_unit_test(plans_storage),
+                cmocka_unit_test(plans_modes),  cmocka_unit_test(orders_steps),
+                cmocka_unit_test(leases_block), cmocka_unit_test(promises_block),
+                cmocka_unit_test(describes),    cmocka_unit_test(plans_many_leases),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

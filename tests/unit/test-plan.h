@@ -37,3 +37,9 @@ static inline char *plan_text(const struct host *h) {
         plan_done(&p);
         return text;
 }
+
+static inline void require_plan(const struct host *h, const char *expected) {
+        _cleanup_free_ char *text = plan_text(h);
+
+        assert_string_equal(text, expected);
+}

@@ -408,6 +408,33 @@ static void test_disk_of_the_host(void **state) {
         assert_int_equal(operate(t, &q).error, 0);
 }
 
+/* Another driver, or other vectors, cost it the one that it has; to unbind that would wait for the holder. */
+static void test_bind_of_one_that_is_held(void **state) {
+        struct faketree *t = *state;
+        struct worker_request q = ask(WORKER_BIND, VF_A);
+        struct worker_reply p;
+
+        faketree_link(t, "../../../../bus/pci/drivers/vfio-pci", fake_device(VF_A, "driver"));
+        faketree_write(t, fake_device(VF_A, "driver_override"), "vfio-pci\n");
+        faketree_write(t, fake_device(VF_A, "config"), "no capabilities");
+        faketree_mkdir(t, "proc/4711/fd");
+        faketree_link(t, "anon_inode:[vfio-device]", "proc/4711/fd/7");
+        faketree_write(t, "proc/4711/fdinfo/7",
+                       "pos:\t0\nvfio-device-syspath: /sys/devices/pci0000:00/" VF_A "\n");
+        strcpy(q.text, "vfio-pci");
+        p = operate(t, &q);
+        assert_int_equal(p.error, 0); /* there is nothing to do */
+        q.value[0] = 8;
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EBUSY);
+        assert_int_equal(p.reason, REASON_HELD);
+        q.value[0] = 0;
+        strcpy(q.text, "mlx5_vfio_pci");
+        p = operate(t, &q);
+        assert_int_equal(p.error, -EBUSY);
+        assert_int_equal(p.reason, REASON_HELD);
+}
+
 static void test_identify(void **state) {
         struct faketree *t = *state;
         struct worker_request q = ask(WORKER_IDENTIFY, PF_B);
@@ -509,7 +536,7 @@ static void test_path_of_whole(void **state) {
         struct path_hop hops[2] = { { .kind = HOP_ENDPOINT }, { .kind = HOP_ROOT_PORT } };
         struct pf pf = { .whole = true };
         struct vf vf = { .pf = &pf };
-        struct worker_reply p = { .value = { 0, 2 } };
+        struct worker_reply p = { .value = { 0, 2, 8 } };
 
         assert_int_equal(address_parse(WHOLE, &pf.address), 0);
         assert_int_equal(address_parse("0000:00:01.0", &hops[1].address), 0);
@@ -520,6 +547,18 @@ static void test_path_of_whole(void **state) {
         assert_int_equal(pf.n_path, 2);
         assert_true(address_equal(pf.path[0].address, pf.address));
         assert_int_equal(pf.path[1].kind, HOP_ROOT_PORT);
+        assert_int_equal(vf.vectors, 8);
+        p.value[2] = 4; /* what is known once, or was set, stands */
+        worker_path_take_vf(&p, &vf);
+        assert_int_equal(vf.vectors, 8);
+        vf.vectors = 0;
+        p.value[2] = UINT64_MAX;
+        worker_path_take_vf(&p, &vf);
+        assert_int_equal(vf.vectors, MSIX_MAX);
+        vf.vectors = 0;
+        p.error = -ENODEV;
+        worker_path_take_vf(&p, &vf);
+        assert_int_equal(vf.vectors, 0);
 }
 
 /* What a failed look at one VF, or one that misses the PF, says of its siblings: nothing. */
@@ -625,14 +664,23 @@ static void test_memlock(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_targets),          TEST(test_links_must_agree),
-                TEST(test_subject),          TEST(test_arguments),
-                TEST(test_malformed),        TEST(test_operations),
-                TEST(test_config),           TEST(test_memlock),
-                TEST(test_identify),         TEST(test_whole),
-                TEST(test_subject_of_whole), TEST(test_path_of_whole),
-                TEST(test_disk_of_the_host), TEST(test_nvme_targets),
-                TEST(test_nvme_arguments),   TEST(test_path_of_one_of_several),
+                TEST(test_targets),
+                TEST(test_links_must_agree),
+                TEST(test_subject),
+                TEST(test_arguments),
+                TEST(test_malformed),
+                TEST(test_operations),
+                TEST(test_config),
+                TEST(test_memlock),
+                TEST(test_identify),
+                TEST(test_whole),
+                TEST(test_subject_of_whole),
+                TEST(test_path_of_whole),
+                TEST(test_disk_of_the_host),
+                TEST(test_nvme_targets),
+                TEST(test_nvme_arguments),
+                TEST(test_path_of_one_of_several),
+                TEST(test_bind_of_one_that_is_held),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
