@@ -30,39 +30,67 @@ void log_setup(const char *program, int level) {
         to_journal = stderr_is_journal();
 }
 
+/* "NAME=value" each, owned by the caller. */
+struct fields {
+        char *text[10];
+        int n;
+};
+
+static void _printf_(2, 3) add_field(struct fields *fields, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        fields->n += vasprintf(&fields->text[fields->n], format, ap) >= 0;
+        va_end(ap);
+}
+
+static void add_fields(struct fields *fields, const struct log_fields *f) {
+        if (f->message_id)
+                add_field(fields, "MESSAGE_ID=%s", f->message_id);
+        if (f->address)
+                add_field(fields, "VFCTL_ADDRESS=%s", ADDRESS_STR(*f->address));
+        if (f->tenant)
+                add_field(fields, "VFCTL_TENANT=%s", f->tenant);
+        if (f->vm)
+                add_field(fields, "VFCTL_VM=%s", f->vm);
+        if (f->lease)
+                add_field(fields, "VFCTL_LEASE=%s", f->lease);
+}
+
+static void free_fields(struct fields *fields) {
+        for (int i = 0; i < fields->n; i++)
+                free(fields->text[i]);
+}
+
 static void journal_send(int level, const char *file, int line, const struct log_fields *f,
                          const char *text) {
-        char *fields[10];
-        struct iovec iov[10];
-        int n = 0;
+        __attribute__((cleanup(free_fields))) struct fields fields = { .n = 0 };
+        struct iovec iov[ARRAY_SIZE(fields.text)];
 
-#define ADD(...)                                                                                             \
-        do {                                                                                                 \
-                if (asprintf(&fields[n], __VA_ARGS__) >= 0) {                                                \
-                        iov[n] = (struct iovec){ fields[n], strlen(fields[n]) };                             \
-                        n++;                                                                                 \
-                }                                                                                            \
-        } while (0)
-        ADD("MESSAGE=%s", text);
-        ADD("PRIORITY=%d", level);
-        ADD("SYSLOG_IDENTIFIER=%s", program_name);
-        ADD("CODE_FILE=%s", file);
-        ADD("CODE_LINE=%d", line);
-        if (f && f->address)
-                ADD("VFCTL_ADDRESS=%s", ADDRESS_STR(*f->address));
-        if (f && f->tenant)
-                ADD("VFCTL_TENANT=%s", f->tenant);
-        if (f && f->vm)
-                ADD("VFCTL_VM=%s", f->vm);
-        if (f && f->lease)
-                ADD("VFCTL_LEASE=%s", f->lease);
-        if (f && f->message_id)
-                ADD("MESSAGE_ID=%s", f->message_id);
-#undef ADD
-        if (sd_journal_sendv(iov, n) < 0)
+        add_field(&fields, "MESSAGE=%s", text);
+        add_field(&fields, "PRIORITY=%d", level);
+        add_field(&fields, "SYSLOG_IDENTIFIER=%s", program_name);
+        add_field(&fields, "CODE_FILE=%s", file);
+        add_field(&fields, "CODE_LINE=%d", line);
+        if (f)
+                add_fields(&fields, f);
+        for (int i = 0; i < fields.n; i++)
+                iov[i] = (struct iovec){ fields.text[i], strlen(fields.text[i]) };
+        if (sd_journal_sendv(iov, fields.n) < 0)
                 fprintf(stderr, "<%d>%s\n", level, text);
-        for (int i = 0; i < n; i++)
-                free(fields[i]);
+}
+
+/* Who debugs sees what the journal would have of a message with an id. */
+static void print_line(const struct log_fields *f, const char *text) {
+        __attribute__((cleanup(free_fields))) struct fields fields = { .n = 0 };
+        char all[512] = "";
+        size_t n = 0;
+
+        if (f && f->message_id && max_level >= LOG_DEBUG)
+                add_fields(&fields, f);
+        for (int i = 0; i < fields.n && n < sizeof(all); i++)
+                n += (size_t) snprintf(all + n, sizeof(all) - n, "%s%s", i == 0 ? " [" : " ", fields.text[i]);
+        fprintf(stderr, "%s: %s%s%s\n", program_name, text, all, fields.n > 0 ? "]" : "");
 }
 
 static void _printf_(5, 0) log_va(int level, const char *file, int line, const struct log_fields *f,
@@ -80,7 +108,7 @@ static void _printf_(5, 0) log_va(int level, const char *file, int line, const s
         if (to_journal)
                 journal_send(level, file, line, f, text ? text : body);
         else
-                fprintf(stderr, "%s: %s\n", program_name, text ? text : body);
+                print_line(f, text ? text : body);
 }
 
 void log_full(int level, const char *file, int line, const char *format, ...) {

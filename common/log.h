@@ -14,7 +14,8 @@ void log_setup(const char *program, int level);
 
 void log_full(int level, const char *file, int line, const char *format, ...) _printf_(4, 5);
 
-/* With structured fields: VFCTL_ADDRESS=, VFCTL_TENANT=, VFCTL_VM=, VFCTL_LEASE=; NULL leaves a field out. */
+/* With structured fields: VFCTL_ADDRESS=, VFCTL_TENANT=, VFCTL_VM=, VFCTL_LEASE=, MESSAGE_ID=; NULL leaves a
+ * field out. On stderr only messages with an id show them, and only with LOG_DEBUG. */
 struct log_fields {
         const struct address *address;
         const char *tenant, *vm, *lease, *message_id;
