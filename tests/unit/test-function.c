@@ -154,6 +154,80 @@ static void test_multipath(void **state) {
         assert_int_equal(ask(t, DISK, "nvme0n1p1 is mounted"), 1);
 }
 
+static int ask_disk(struct faketree *t, uint32_t nsid, const char *expected) {
+        char why[96] = "untouched";
+        struct address a;
+
+        assert_int_equal(address_parse(DISK, &a), 0);
+        int r = function_disk_in_use(t->fd, a, nsid, why, sizeof(why));
+        if (r >= 0 && strcmp(why, expected) != 0)
+                fail_msg("namespace %u: \"%s\", not \"%s\"", nsid, why, expected);
+        return r;
+}
+
+static void set_nsid(struct faketree *t, const char *disk, const char *nsid) {
+        char path[200];
+
+        snprintf(path, sizeof(path), "sys/class/block/%s/nsid", disk);
+        faketree_write(t, path, nsid);
+}
+
+/* Two namespaces of a controller, the second with a partition. */
+static void test_namespaces(void **state) {
+        struct faketree *t = *state;
+
+        block(t, "nvme0n1", NVME "/nvme0n1", "259:0\n");
+        block(t, "nvme0n2", NVME "/nvme0n2", "259:1\n");
+        block(t, "nvme0n2p1", NVME "/nvme0n2/nvme0n2p1", "259:2\n");
+        set_nsid(t, "nvme0n1", "7\n");
+        set_nsid(t, "nvme0n2", "8\n");
+        assert_int_equal(ask_disk(t, 0, ""), 0);
+        faketree_write(t, "proc/1/mountinfo", "25 22 259:2 / /srv rw - ext4 /dev/nvme0n2p1 rw\n");
+        assert_int_equal(ask_disk(t, 0, "nvme0n2p1 is mounted"), 1);
+        assert_int_equal(ask_disk(t, 8, "nvme0n2p1 is mounted"), 1);
+        assert_int_equal(ask_disk(t, 7, ""), 0);
+        assert_int_equal(ask_disk(t, 9, ""), 0);
+        faketree_write(t, "proc/1/mountinfo", "25 22 259:0 / /srv rw - ext4 /dev/nvme0n1 rw\n");
+        assert_int_equal(ask_disk(t, 7, "nvme0n1 is mounted"), 1);
+        assert_int_equal(ask_disk(t, 8, ""), 0);
+        faketree_remove(t, "sys/class/block/nvme0n1/nsid"); /* it does not say: it may be any */
+        assert_int_equal(ask_disk(t, 8, "nvme0n1 is mounted"), 1);
+        faketree_write(t, "proc/1/mountinfo", "");
+        faketree_link(t, "../../../dm-0", "sys/class/block/nvme0n2p1/holders/dm-0");
+        assert_int_equal(ask_disk(t, 8, "nvme0n2p1 is part of dm-0"), 1);
+        assert_int_equal(ask_disk(t, 7, ""), 0);
+        faketree_remove(t, "proc/1/mountinfo");
+        assert_int_equal(ask_disk(t, 7, ""), -ENOENT);
+}
+
+/* The disk is below the subsystem, its hidden path below the controller; both say which namespace it is. */
+static void test_namespaces_of_multipath(void **state) {
+        struct faketree *t = *state;
+
+        block(t, "nvme0c0n1", NVME "/nvme0c0n1", NULL);
+        block(t, "nvme0n1", HEAD "/nvme0n1", "259:5\n");
+        block(t, "nvme0n1p1", HEAD "/nvme0n1/nvme0n1p1", "259:6\n");
+        block(t, "nvme0n2", HEAD "/nvme0n2", "259:7\n");
+        set_nsid(t, "nvme0c0n1", "7\n");
+        set_nsid(t, "nvme0n1", "7\n");
+        set_nsid(t, "nvme0n2", "8\n");
+        faketree_link(t, HEAD, "sys/class/nvme-subsystem/nvme-subsys0");
+        faketree_link(t, "../../../pci0000:02/0000:00:01.0/" DISK "/nvme/nvme0",
+                      "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0");
+        assert_int_equal(ask_disk(t, 0, ""), 0);
+        faketree_write(t, "proc/1/mountinfo", "25 22 259:6 / /home rw - xfs /dev/nvme0n1p1 rw\n");
+        assert_int_equal(ask_disk(t, 7, "nvme0n1p1 is mounted"), 1);
+        assert_int_equal(ask_disk(t, 8, ""), 0);
+        faketree_write(t, "proc/1/mountinfo", "");
+        faketree_write(t, "proc/swaps",
+                       "Filename Type Size Used Priority\n"
+                       "/dev/nvme0n2                  partition 1 0 -2\n");
+        assert_int_equal(ask_disk(t, 8, "nvme0n2 is swap"), 1);
+        assert_int_equal(ask_disk(t, 7, ""), 0);
+        faketree_remove(t, "sys/class/nvme-subsystem/nvme-subsys0"); /* then it is not this controller's */
+        assert_int_equal(ask_disk(t, 8, ""), 0);
+}
+
 static void test_routes(void **state) {
         static const struct {
                 const char *route4, *route6, *why;
@@ -222,9 +296,16 @@ static void test_stack_without_end(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_idle),    TEST(test_vfs_and_display),   TEST(test_mounts_and_swap),
-                TEST(test_holders), TEST(test_multipath),         TEST(test_routes),
-                TEST(test_unknown), TEST(test_stack_without_end),
+                TEST(test_idle),
+                TEST(test_vfs_and_display),
+                TEST(test_mounts_and_swap),
+                TEST(test_holders),
+                TEST(test_multipath),
+                TEST(test_routes),
+                TEST(test_unknown),
+                TEST(test_stack_without_end),
+                TEST(test_namespaces),
+                TEST(test_namespaces_of_multipath),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

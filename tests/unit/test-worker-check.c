@@ -210,6 +210,75 @@ static void test_arguments(void **state) {
         assert_int_equal(check(t, &q), -EPERM); /* nobody's */
 }
 
+static void test_nvme_targets(void **state) {
+        struct faketree *t = *state;
+
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, PF_A), 0);
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, PF_B), 0); /* reads only */
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, VF_A), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, "0000:09:00.0"), -ENODEV);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, PF_A), 0);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, PF_B), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, VF_A), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_OFFLINE, VF_A), 0);
+        for (enum worker_op_code op = WORKER_NVME_OFFLINE; op <= WORKER_NVME_ERASE; op++) {
+                assert_int_equal(check_op(t, op, PF_A), -EPERM);
+                assert_int_equal(check_op(t, op, "0000:01:10.1"), -EPERM); /* VF of the unmanaged PF */
+                assert_int_equal(check_op(t, op, "0000:01:10.2"), -ENODEV);
+        }
+}
+
+static void test_nvme_arguments(void **state) {
+        static const struct {
+                enum worker_op_code op;
+                uint64_t value[2];
+                int error;
+        } cases[] = {
+                { WORKER_NVME_ONLINE, { 0, 0 }, 0 },
+                { WORKER_NVME_ONLINE, { UINT16_MAX, UINT16_MAX }, 0 },
+                { WORKER_NVME_ONLINE, { UINT16_MAX + 1, 1 }, -EINVAL },
+                { WORKER_NVME_ONLINE, { 2, UINT16_MAX + 1 }, -EINVAL },
+                { WORKER_NVME_CREATE, { 0 }, -EINVAL },
+                { WORKER_NVME_CREATE, { 1 }, 0 },
+                { WORKER_NVME_CREATE, { INT64_MAX }, 0 },
+                { WORKER_NVME_CREATE, { 1ULL << 63 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { 0, 1 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { 1, 0 }, 0 },
+                { WORKER_NVME_ATTACH, { 1, 1 }, 0 },
+                { WORKER_NVME_ATTACH, { 1, 2 }, -EINVAL },
+                { WORKER_NVME_ATTACH, { UINT32_MAX, 1 }, -EINVAL },
+                { WORKER_NVME_DETACH, { 0 }, 0 }, /* all of the VF's */
+                { WORKER_NVME_DETACH, { 0xfffffffd }, 0 },
+                { WORKER_NVME_DETACH, { 0xfffffffe }, -EINVAL },
+                { WORKER_NVME_DETACH, { UINT32_MAX }, -EINVAL },
+                { WORKER_NVME_DETACH, { 1ULL << 32 }, -EINVAL },
+                { WORKER_NVME_ERASE, { 0, NVME_ERASE_FORMAT }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, NVME_ERASE_DELETE }, 0 },
+                { WORKER_NVME_ERASE, { 0xfffffffd, NVME_ERASE_CRYPTO }, 0 },
+                { WORKER_NVME_ERASE, { 0xfffffffe, NVME_ERASE_DELETE }, -EINVAL },
+                { WORKER_NVME_ERASE, { UINT32_MAX, NVME_ERASE_DELETE }, -EINVAL }, /* all of the card's */
+                { WORKER_NVME_ERASE, { UINT32_MAX, NVME_ERASE_FORMAT }, -EINVAL },
+                { WORKER_NVME_ERASE, { (1ULL << 32) + 1, NVME_ERASE_DELETE }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, _NVME_ERASE_MAX }, -EINVAL },
+                { WORKER_NVME_ERASE, { 1, UINT64_MAX }, -EINVAL },
+        };
+        struct faketree *t = *state;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+                struct worker_request q = ask(cases[i].op, VF_A);
+
+                memcpy(q.value, cases[i].value, sizeof(cases[i].value));
+                int r = check(t, &q);
+                if (r != cases[i].error)
+                        fail_msg("case %u, %s: %d, not %d", i, worker_op_name(q.op), r, cases[i].error);
+        }
+        struct worker_request q = ask(WORKER_NVME_PRIMARY, PF_A);
+        q.value[0] = q.value[1] = UINT16_MAX;
+        assert_int_equal(check(t, &q), 0);
+        q.value[1]++;
+        assert_int_equal(check(t, &q), -EINVAL);
+}
+
 static void test_malformed(void **state) {
         struct faketree *t = *state;
         struct worker_request q = ask(WORKER_PING, PF_A);
@@ -391,6 +460,8 @@ static void test_whole(void **state) {
         assert_int_equal(check_whole(t, WORKER_RENEW, WHOLE), 0);
         assert_int_equal(check_whole(t, WORKER_CUT_OFF, WHOLE), 0);
         assert_int_equal(check_whole(t, WORKER_ATTRIBUTES, WHOLE), -EPERM);
+        for (enum worker_op_code op = WORKER_NVME_STATE; op <= WORKER_NVME_ERASE; op++)
+                assert_int_equal(check_whole(t, op, WHOLE), -EPERM); /* its tenant commands it, nobody else */
         assert_int_equal(check_op(t, WORKER_FENCE, WHOLE), -EPERM);
 }
 
@@ -505,7 +576,8 @@ int main(void) {
                 TEST(test_config),           TEST(test_memlock),
                 TEST(test_identify),         TEST(test_whole),
                 TEST(test_subject_of_whole), TEST(test_path_of_whole),
-                TEST(test_disk_of_the_host),
+                TEST(test_disk_of_the_host), TEST(test_nvme_targets),
+                TEST(test_nvme_arguments),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
