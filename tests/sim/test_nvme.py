@@ -370,6 +370,31 @@ class UnplugTest(NvmeTest):
                 return
         self.fail("it never gets through")
 
+    def test_at_each_command_of_the_way_up(self):
+        """Before any VF of it was ready."""
+        for at in range(40):
+            host = self.storage(start=False)
+            with host.tree.controller(ONE) as state:
+                state["fail"] = [{"hang": True, "after": at, "count": 1}]
+            host.daemon.start(wait=False)
+            wait_for(lambda: self.has_hung(host) or host.daemon.systemd.ready.is_set())  # noqa: B023
+            through = not self.has_hung(host)
+            host.tree.remove(ONE)
+            host.unhang()
+            host.call("Rescan")
+            wait_for(lambda: host.vfs() == {})  # noqa: B023
+            host.tree.add(nvme(ONE, total=2))
+            host.call("Rescan")
+            host.wait_all_ready(2)
+            with host.tree.controller(ONE) as state:
+                self.assertEqual([s["online"] for s in state["secondaries"]], [1, 1], at)
+            host.check_invariants()
+            host.close()
+            if through:
+                self.assertGreater(at, 10)
+                return
+        self.fail("it never gets through")
+
     def has_hung(self, host):
         with host.tree.controller(ONE) as state:
             return not state["fail"]

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""NVMe VFs from end to end: resources, disks of leases, data that nobody else may read, and a daemon that dies in between."""
+"""NVMe VFs from end to end: resources, disks of leases, and data that nobody else may read."""
 
-import contextlib
 import json
 import os
 
-from harness import SimTest, VarlinkError, default_policy, wait_for
+from harness import SimTest, default_policy, wait_for
 from simhost import namespace, nvme, put
-from varlink import Closed
 
-PF = "0000:09:00.0"
+PF, TWO = "0000:09:00.0", "0000:0d:00.0"
 VFS = [f"0000:09:00.{i}" for i in range(1, 5)]
 G = 1 << 30
 
@@ -402,318 +400,76 @@ class DiskTest(StorageTest):
         self.assertEqual(host.tree.disks(PF, VFS.index(lease["vfs"][0]) + 1), {1: ""})
 
 
-class EraseFailsTest(StorageTest):
-    def test_quarantined_and_given_to_nobody(self):
-        host = self.listed(1, 2)
-        host.wait_all_ready(4)
-        red = host.vm(pool="disk", vm="red1")
-        host.tree.write_disk(PF, self.vf(red), 1, "red's secret")
-        host.faults("op=nvme-erase error=EIO reason=erase-failed")
-        red.kill()
-        vf = host.wait_state(red.vfs[0], "quarantined")
-        self.assertEqual(vf["reason"], "erase-failed")
-        host.faults()
-        host.daemon.restart()
-        blue = host.vm(user="blue", tenant="blue", pool="disk", vm="blue1")
-        self.assertEqual(list(host.tree.disks(PF, self.vf(blue))), [2])
-        self.assertEqual([s for s in host.states().values()].count("quarantined"), 1)
-        host.call("Clear", address=red.vfs[0], reason="looked at it")
-        host.wait_state(red.vfs[0], "ready")
+class ShowTest(StorageTest):
+    def test_all_that_a_controller_says(self):
+        """Each field, with values that are mistaken for none of the others."""
+        host = self.host([nvme(PF, total=3, controller={
+            "model": "Disk X", "serial": "S 1", "firmware": "F2", "can": ["virtualize", "namespaces", "format"],
+            "queues": {"flexible": 29, "primary": 3, "next": 3, "private": 11, "secondary_max": 9, "granularity": 2},
+            "interrupts": {"flexible": 17, "primary": 1, "next": 1, "private": 5, "secondary_max": 7, "granularity": 1},
+            "critical_warning": 0b101001, "spare": 8, "spare_threshold": 9, "used": 130, "temperature": 333,
+            "media_errors": 12345678901234, "capacity": 100 * G,
+            "namespaces": [namespace(2, size=3 * G, data="x", controllers=[0]), namespace(6, size=2 * G, shared=True)]})],
+            policy=policy(vfs=2, queues=6, interrupts=2, namespaces=[6], erase="format"))
+        host.wait_all_ready(2)
+        vm = host.vm(pool="disk", vm="db1")
         with host.tree.controller(PF) as state:
-            self.assertEqual({n["nsid"]: n["data"] for n in state["namespaces"]}, {1: "", 2: "the operator's", 3: "the operator's"})
-        self.assertEqual(self.records(host), ["SIM09_00_0-2.json"])
+            state["namespaces"][1]["used"] = 4096
+        vf = self.vf(vm)
+        self.assertEqual(host.call("GetController", address=vm.vfs[0]), {"controller": {
+            "address": PF, "model": "Disk X", "serial": "S 1", "firmware": "F2", "controller": 0,
+            "can": ["virtualize", "namespaces", "format"],
+            "queues": {"flexible": 29, "assigned": 12, "primary": 3, "private": 11, "most": 9, "granularity": 2},
+            "interrupts": {"flexible": 17, "assigned": 4, "primary": 1, "private": 5, "most": 7, "granularity": 1},
+            "warnings": ["spare", "read-only", "persistent-memory"], "celsius": 60, "spare": 8, "spare_threshold": 9, "used": 130,
+            "media_errors": 12345678901234, "capacity": 100 * G, "available": 95 * G,
+            "secondaries": [{"controller": n, "vf": VFS[n - 1] if n < 3 else None, "queues": 6 if n < 3 else 0,
+                             "interrupts": 2 if n < 3 else 0, "online": n < 3} for n in (1, 2, 3)],
+            "namespaces": [{"nsid": 2, "size": 3 * G, "used": 0, "block_size": 4096, "shared": False, "controllers": [0], "vf": None,
+                            "tenant": None, "vm": None, "erase": None},
+                           {"nsid": 6, "size": 2 * G, "used": 4096, "block_size": 4096, "shared": True, "controllers": [vf],
+                            "vf": vm.vfs[0], "tenant": "red", "vm": "db1", "erase": "format"}]}})
+        pf = host.call("ListPFs")["pfs"][0]
+        self.assertEqual((pf["capacity"], pf["available"]), (100 * G, 95 * G))
 
-    def test_only_the_list_says_that_it_is_gone(self):
-        """Whatever else is not there, a node or a table of mounts: the data are, and the record stays."""
-        for reason in ("reason=nvme-failed", "reason=erase-failed", ""):
-            with self.subTest(reason=reason):
-                host = self.listed(1)
-                host.wait_all_ready(4)
-                red = host.vm(pool="disk", vm="red1")
-                host.tree.write_disk(PF, self.vf(red), 1, "red's secret")
-                host.faults(f"op=nvme-erase error=ENOENT {reason}")
-                red.kill()
-                host.wait_state(red.vfs[0], "quarantined")
-                self.assertEqual(self.records(host), ["SIM09_00_0-1.json"])
-                self.refused("namespaces-used-up", host.vm(user="blue").acquire, tenant="blue", pool="disk", vm="blue1")
-                host.faults()
-                host.call("Clear", address=red.vfs[0], reason="a test")
-                host.wait_all_ready(4)
-                self.assertEqual(self.records(host), [])
-                self.assertEqual(self.disk_of(host, host.vm(user="blue", tenant="blue", pool="disk", vm="blue2")), 1)
-                self.assertNotIn("red's secret", host.tree.read(f"sim/pf/{PF}/nvme"))
-                host.close()
-
-    def test_deleted_by_hand(self):
-        host = self.listed(1)
+    def test_what_it_does_not_say(self):
+        host = self.storage(controller={"critical_warning": 0b10, "temperature": 0, "capacity": 0, "formats_all": True, "host_uses": True},
+                            host_disk="allow")
         host.wait_all_ready(4)
-        red = host.vm(pool="disk", vm="red1")
-        host.command_by_hand(PF, "delete", nsid=1)
-        red.kill()
+        shown = host.call("GetController", address=PF)["controller"]
+        self.assertEqual((shown["warnings"], shown["celsius"], shown["capacity"], shown["available"]), (["temperature"], None, 0, 0))
+        self.assertEqual(shown["can"], ["virtualize", "namespaces", "format", "crypto", "formats-all", "host-uses"])
+
+
+class PlacementTest(StorageTest):
+    """A PF without a disk for a lease is one without a VF for it."""
+
+    def two(self, one, two, **disk):
+        host = self.host([nvme(PF, total=2, **one), nvme(TWO, total=2, **two)], policy=policy(**disk))
         host.wait_all_ready(4)
-        self.assertEqual(self.records(host), [])
+        return host
 
-    def test_others_go_on(self):
-        host = self.listed(1, 2)
-        host.wait_all_ready(4)
-        host.faults(f"op=nvme-online address={VFS[1]} error=EIO")
-        vms = [host.vm(pool="disk", vm=f"vm{i}") for i in range(1)]
-        self.refused("nvme-failed", host.vm().acquire, pool="disk", vm="vmx")
-        host.wait_state(VFS[1], "quarantined")
-        self.assertEqual(host.vf(vms[0].vfs[0])["state"], "leased")
-        host.vm(pool="disk", vm="vmy")
-
-
-TWO = "0000:0d:00.0"
-
-
-class LedgerTest(StorageTest):
-    """Records of who had which namespace: whose they are, and what becomes of one that cannot be read."""
-
-    def ports(self, one, two, **disk):
-        """Two PFs with one serial number, as ports of a card have it, with one VF each."""
-        return self.host([nvme(PF, total=1, serial="S1", controller={"namespaces": one}),
-                          nvme(TWO, total=1, serial="S1", controller={"namespaces": two})], policy=policy(**disk))
-
-    def data(self, host, pf):
-        with host.tree.controller(pf) as state:
-            return {n["nsid"]: n["data"] for n in state["namespaces"]}
-
-    def test_each_port_sees_to_its_own(self):
-        host = self.ports([namespace(1)], [namespace(2)], namespaces=[1, 2])
-        host.wait_all_ready(2)
-        vms = [host.vm(pool="disk", vm=f"red{i}") for i in range(2)]
-        host.tree.write_disk(PF, 1, 1, "red's secret")
-        host.tree.write_disk(TWO, 1, 2, "red's secret")
-        host.daemon.restart()
-        wait_for(lambda: {a: vf["namespaces"] for a, vf in host.vfs().items()} == {"0000:09:00.1": [1], "0000:0d:00.1": [2]})
-        for vm in vms:
-            vm.kill()
-        host.wait_all_ready(2)
-        self.assertEqual((self.data(host, PF), self.data(host, TWO)), ({1: ""}, {2: ""}))
-        self.assertEqual(self.records(host), [])
-
-    def test_what_one_port_could_not_erase_the_other_does_not_give(self):
-        host = self.ports([namespace(1)], [namespace(1)], namespaces=[1])
-        host.wait_all_ready(2)
-        red = host.vm(pool="disk", vm="red1")
-        host.faults("op=nvme-erase error=EIO reason=erase-failed")
-        red.kill()
-        host.wait_state(red.vfs[0], "quarantined")
-        self.refused("namespaces-used-up", host.vm(user="blue").acquire, tenant="blue", pool="disk", vm="blue1")
-        host.faults()
-        host.call("Clear", address=red.vfs[0], reason="a test")
-        host.wait_all_ready(2)
-        host.vm(user="blue", tenant="blue", pool="disk", vm="blue1")
-        self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="red2")
-
-    def test_card_moved(self):
-        """Its records find it, also if an NVMe card that is nobody's has its old place."""
-        for other in (False, True):
-            with self.subTest(other=other):
-                p = policy(namespaces=[1])
-                host = self.host([nvme(PF, total=1, serial="S1", controller={"namespaces": [namespace(1)]})], policy=p)
-                host.wait_all_ready(1)
-                red = host.vm(pool="disk", vm="red1")
-                host.daemon.kill9()
-                red.kill()
-                host.daemon.systemd.forget()
-                host.tree.remove(PF)
-                if other:
-                    p["pools"]["disk"]["functions"] = [{"address": TWO}]
-                    host.write_policy(p)
-                    host.tree.add(nvme(PF, total=1, serial="S2", controller={"namespaces": [namespace(1, data="image")]}))
-                host.tree.add(nvme(TWO, total=1, serial="S1", controller={"namespaces": [namespace(1, data="red's secret")]}))
-                host.daemon.start()
-                host.wait_state("0000:0d:00.1", "ready")
-                wait_for(lambda h=host: self.records(h) == [])
-                self.assertEqual(self.data(host, TWO), {1: ""})
-                if other:
-                    self.assertEqual(self.data(host, PF), {1: "image"})
-                host.close()
-
-    def test_record_that_cannot_be_read(self):
-        """The data are there all the same: nobody gets them, and an administrator is told what to do."""
-        newer = '{"version":9,"owner":"red","nsid":1}'
-        for wrong in ("", "{", "[]", newer, None):
-            with self.subTest(wrong=wrong):
-                host = self.listed(1, 2)
-                host.wait_all_ready(4)
-                red = host.vm(pool="disk", vm="red1")
-                host.tree.write_disk(PF, self.vf(red), 1, "red's secret")
-                host.daemon.stop()
-                path = "var/lib/vfctld/disks/SIM09_00_0-1.json"
-                os.unlink(host.tree.path(path))
-                if wrong is None:
-                    os.symlink("nowhere", host.tree.path(path))
-                else:
-                    put(host.tree.root, path, wrong)
-                red.kill()
-                host.daemon.start()
-                host.wait_all_ready(4)
-                problem = next(p for p in host.status()["problems"] if p["reason"] == "disk-record")
-                self.assertIn("/" + path, problem["message"])
-                self.assertIn("erase", problem["hint"])
-                self.assertIn(path, host.vfctl("status").stdout)
-                blue = host.vm(user="blue", tenant="blue", pool="disk", vm="blue1")
-                self.assertEqual(self.disk_of(host, blue), 2)
-                self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="red2")
-                self.assertEqual(self.data(host, PF)[1], "red's secret")
-                with host.tree.controller(PF) as state:
-                    state["namespaces"][0]["data"] = ""
-                os.unlink(host.tree.path(path))
-                host.daemon.restart()
-                wait_for(lambda h=host: sorted(h.states().values()) == ["leased"] + ["ready"] * 3)
-                self.assertEqual(self.disk_of(host, host.vm(pool="disk", vm="red3")), 1)
-                host.close()
-
-    def test_record_of_another_name(self):
-        """What its name says holds."""
-        host = self.listed(1, 2, 3)
-        host.wait_all_ready(4)
-        red = host.vm(pool="disk", vm="red1")
-        host.daemon.stop()
-        disks = host.tree.path("var/lib/vfctld/disks")
-        os.rename(f"{disks}/SIM09_00_0-1.json", f"{disks}/SIM09_00_0-2.json")
-        red.kill()
-        host.daemon.start()
-        host.wait_all_ready(4)
-        self.assertEqual([p["reason"] for p in host.status()["problems"]], ["disk-record"])
-        self.assertEqual(self.records(host), ["SIM09_00_0-2.json"])
-        self.assertNotEqual(self.disk_of(host, host.vm(pool="disk", vm="red2")), 2)
-
-
-class OrphanTest(StorageTest):
-    """Namespaces that were made and whose number nobody wrote down."""
-
-    def about_to(self, host, *vfs, size=10 * G, before=()):
-        """What the daemon has written down of them when it dies."""
-        for vf in vfs:
-            put(host.tree.root, f"var/lib/vfctld/disks/SIM09_00_0-new-{vf}.json",
-                json.dumps({"version": 2, "vf": vf, "pf": PF, "serial": "SIM09:00.0", "nsid": 0, "size": size, "made": True,
-                            "erase": "delete", "tenant": "red", "vm": "red1", "before": list(before)}))
-
-    def after_a_crash(self, *namespaces):
-        return self.host([nvme(PF, total=2, controller={"namespaces": list(namespaces)})],
-                         policy=policy(namespaces={"size": "10G"}), start=False)
-
-    def test_two_at_once(self):
-        """Both VFs see both; neither deletes what the other does."""
-        host = self.after_a_crash(namespace(1, size=10 * G), namespace(2, size=10 * G))
-        self.about_to(host, *VFS[:2])
-        host.faults("op=nvme-erase delay=300 count=1")
-        host.daemon.start()
-        host.wait_all_ready(2)
-        self.assertEqual((self.attached(host), self.records(host)), ({}, []))
-        self.assertEqual(len(host.tree.commands(PF, "delete")), 2)
-
-    def test_one_for_two(self):
-        host = self.after_a_crash(namespace(1, size=10 * G))
-        self.about_to(host, *VFS[:2])
-        host.faults("op=nvme-erase delay=300 count=1")
-        host.daemon.start()
-        host.wait_all_ready(2)
-        self.assertEqual((self.attached(host), self.records(host)), ({}, []))
-
-    def test_what_the_operator_made_meanwhile(self):
-        """Another size, or there before, or somebody has it: none of ours."""
-        host = self.after_a_crash(namespace(1, size=10 * G - 1, data="a"), namespace(2, size=10 * G + 4096, data="b"),
-                                  namespace(3, size=10 * G, data="c"), namespace(4, size=10 * G, data="d", controllers=[0]),
-                                  namespace(5, size=10 * G + 4095))
-        self.about_to(host, VFS[0], before=[3])
-        host.daemon.start()
-        host.wait_all_ready(2)
-        self.assertEqual((sorted(self.attached(host)), self.records(host)), ([1, 2, 3, 4], []))
-
-    def test_many_before(self):
-        """As many as there can be, with the longest numbers."""
-        host = self.after_a_crash(namespace(1, size=10 * G))
-        self.about_to(host, VFS[0], before=range(0xfffffffd - 4096, 0xfffffffd))
-        host.daemon.start()
-        host.wait_all_ready(2)
-        self.assertEqual((self.attached(host), self.records(host)), ({}, []))
-        self.assertEqual(host.status()["problems"], [])
-
-    def test_another_lease_is_making_one(self):
-        """Nobody has heard its number yet, and it is no orphan."""
-        host = self.storage_new(total=2)
-        host.wait_all_ready(2)
-        host.faults("op=nvme-create exit=before count=1", "op=nvme-detach hang=1 after=1 count=1")
-        with self.assertRaises(VarlinkError):
-            host.vm().acquire(pool="disk", vm="red1")
-        wait_for(lambda: ("nvme-detach", VFS[0]) in host.faults_hit())
-        host.faults("op=nvme-create delay-after=1000 count=1")
-        vm = host.vm()
-        vm.begin("acquire", parameters={"tenant": "red", "pool": "disk", "vm": "red2"})
-        wait_for(lambda: host.tree.commands(PF, "create"))
-        host.unhang()
-        lease = vm.end_of()["reply"]["lease"]
-        self.assertEqual(host.tree.disks(PF, VFS.index(lease["vfs"][0]) + 1), {1: ""})
-        wait_for(lambda: sorted(host.states().values()) == ["leased", "ready"])
-        self.assertEqual(self.records(host), ["SIM09_00_0-1.json"])
-
-
-class CrashTest(StorageTest):
-    """The daemon is killed at each admin command, with its workers or without; nothing is left over, nothing is readable."""
-
-    def arm(self, host, at):
-        with open(host.tree.path("sim/die_at_command"), "w") as f:
-            f.write(f"{at}\n")
-        os.chmod(host.tree.path("sim/die_at_command"), 0o666)
-
-    def lease(self, host):
-        """Red has a disk for a moment, or not even that."""
-        vm = host.vm()
-        vm.begin("acquire", parameters={"tenant": "red", "pool": "disk", "vm": "red1"})
-        with contextlib.suppress(Exception):  # the daemon dies meanwhile
-            vf = VFS.index(vm.end_of()["reply"]["lease"]["vfs"][0]) + 1
-            for nsid in host.tree.disks(PF, vf):
-                host.tree.write_disk(PF, vf, nsid, "red's secret")
-        vm.kill()
-
-    def at_rest(self, host):
-        try:
-            return set(host.states().values()) == {"ready"} and not host.leases()
-        except (Closed, OSError):  # it died meanwhile
-            return False
-
-    def die_at_each(self, host):
-        for at in range(1, 100):
-            self.arm(host, at)
-            self.lease(host)
-            wait_for(lambda: not host.daemon.alive() or self.at_rest(host))
-            if host.daemon.alive():
-                self.assertGreater(at, 5)
-                return
-            host.daemon.restart()
-            host.wait_all_ready(2)
-            wait_for(lambda: self.at_rest(host))
-            self.assertNotIn("red's secret", host.tree.read(f"sim/pf/{PF}/nvme"))
-            self.assertEqual(self.records(host), [])
-            self.check_disks(host)
-            host.check_invariants()
-        self.fail("it never gets through")
-
-    def check_disks(self, host):
-        attached = self.attached(host)
-        self.assertEqual([c for c in attached.values() if c], [])
-        self.assertEqual(sorted(attached), self.present)
-
-    def test_made(self):
-        self.present = []
-        host = self.storage_new(total=2)
-        host.wait_all_ready(2)
-        self.die_at_each(host)
+    def pfs_of(self, *vms):
+        return [vf[:-1] + "0" for vm in vms for vf in vm.vfs]
 
     def test_listed(self):
-        self.present = [1, 2, 3]
-        host = self.listed(1, total=2)
-        host.wait_all_ready(2)
-        self.die_at_each(host)
+        """The first PF has one disk of the list, the second two."""
+        host = self.two({"controller": {"namespaces": [namespace(1)]}}, {"controller": {"namespaces": [namespace(2), namespace(3)]}},
+                        namespaces=[1, 2, 3])
+        vms = [host.vm(pool="disk", vm=f"vm{i}") for i in range(3)]
+        self.assertEqual(self.pfs_of(*vms), [PF, TWO, TWO])
+        self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="vm3")
+        vms[0].kill()
+        host.wait_state(vms[0].vfs[0], "ready")
+        self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm3")), [PF])
 
-    def test_made_and_the_worker_dies_too(self):
-        self.present = []
-        host = self.storage_new(total=2)
-        put(host.tree.root, "sim/worker_dies", "")
-        host.wait_all_ready(2)
-        self.die_at_each(host)
+    def test_made(self):
+        """The first PF has space for one more."""
+        host = self.two({"controller": {"capacity": 11 * G}}, {"controller": {"capacity": 30 * G}}, namespaces={"size": "10G"})
+        self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm0")), [PF])
+        wait_for(lambda: {p["address"]: p["available"] for p in host.call("ListPFs")["pfs"]}[PF] == G)
+        self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm1", count=2)), [TWO, TWO])
+
+    def test_none_needed(self):
+        host = self.two({"controller": {"capacity": 0}}, {}, namespaces="none")
+        self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm0", count=2)), [PF, PF])

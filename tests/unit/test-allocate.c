@@ -411,6 +411,73 @@ static void looks_past_empty_pfs(void **state) {
         host_done(&h);
 }
 
+/* A PF has as many VFs to give as it has disks for them. */
+static void counts_disks(void **state) {
+        struct host h = new_host();
+        struct pf *one = host_add_pf(&h, 1, 4, 4), *two = host_add_pf(&h, 2, 4, 4);
+        struct simple r = request_for("blue", "net", 3);
+        char buf[512];
+
+        one->free_disks = 1; /* they need none: it does not matter */
+        struct answer x = ask(&h, &r);
+        assert_string_equal(chosen(&x.a, buf), "1.0 1.1 1.2");
+        one->needs_disks = two->needs_disks = true;
+        two->free_disks = 2;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NONE);
+        assert_string_equal(chosen(&x.a, buf), "1.0 2.0 2.1");
+        r.count = 4;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_NAMESPACES_USED_UP);
+        assert_string_equal(x.detail, "pool net: 3 of 4 VFs ready");
+        one->free_disks = 0;
+        r.count = 2;
+        x = ask(&h, &r);
+        assert_string_equal(chosen(&x.a, buf), "2.0 2.1");
+        two->free_disks = 100; /* more disks than VFs: these are what it lacks */
+        one->free_disks = 4;
+        for (unsigned i = 0; i < 4; i++)
+                one->vfs[i]->state = VF_QUARANTINED;
+        r.count = 5;
+        x = ask(&h, &r);
+        assert_int_equal(x.r, REASON_POOL_EMPTY);
+        assert_string_equal(x.detail, "pool net: 4 of 5 VFs ready");
+        host_done(&h);
+}
+
+/* What a VM was promised needs a disk all the same. */
+static void promises_need_disks(void **state) {
+        struct host h = new_host();
+        struct pf *one = host_add_pf(&h, 1, 2, 2), *two = host_add_pf(&h, 2, 2, 2);
+        struct lease promise = { .tenant = "blue",
+                                 .vm = "vm",
+                                 .group = "vm",
+                                 .pools = { "net" },
+                                 .n_pools = 1,
+                                 .vfs = { { .address = one->vfs[1]->address, .pf = one->address } },
+                                 .n_vfs = 1 };
+        const struct lease *promises[] = { &promise };
+        struct world w = host_world(&h);
+        const struct request r = { .tenant = "blue",
+                                   .vm = "vm",
+                                   .wants = { { .pool = "net", .count = 1 } },
+                                   .n_wants = 1,
+                                   .numa_node = NUMA_NODE_ANY };
+        struct allocation a = { 0 };
+        char buf[512], detail[256];
+
+        w.promises = promises;
+        w.n_promises = 1;
+        one->needs_disks = two->needs_disks = true;
+        one->free_disks = two->free_disks = 1;
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_string_equal(chosen(&a, buf), "1.1");
+        one->free_disks = 0;
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_string_equal(chosen(&a, buf), "2.0");
+        host_done(&h);
+}
+
 /* A derived MAC is the VF's own, unless somebody has it already, wherever it came from. */
 static void derives_macs(void **state) {
         struct host h = new_host();
@@ -455,6 +522,8 @@ int main(void) {
                 cmocka_unit_test(spreads),
                 cmocka_unit_test(spreads_over_many_pfs),
                 cmocka_unit_test(looks_past_empty_pfs),
+                cmocka_unit_test(counts_disks),
+                cmocka_unit_test(promises_need_disks),
                 cmocka_unit_test(derives_macs),
         };
 
