@@ -211,7 +211,21 @@ static void test_arguments(void **state) {
 }
 
 static void test_nvme_targets(void **state) {
-}
+        struct faketree *t = *state;
+
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, PF_A), 0);
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, PF_B), 0); /* reads only */
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, VF_A), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_STATE, "0000:09:00.0"), -ENODEV);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, PF_A), 0);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, PF_B), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_PRIMARY, VF_A), -EPERM);
+        assert_int_equal(check_op(t, WORKER_NVME_OFFLINE, VF_A), 0);
+        for (enum worker_op_code op = WORKER_NVME_OFFLINE; op <= WORKER_NVME_ERASE; op++) {
+                assert_int_equal(check_op(t, op, PF_A), -EPERM);
+                assert_int_equal(check_op(t, op, "0000:01:10.1"), -EPERM); /* VF of the unmanaged PF */
+                assert_int_equal(check_op(t, op, "0000:01:10.2"), -ENODEV);
+        }
 }
 
 static void test_nvme_arguments(void **state) {
