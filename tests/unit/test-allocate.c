@@ -429,7 +429,7 @@ static void counts_disks(void **state) {
         r.count = 4;
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_NAMESPACES_USED_UP);
-        assert_string_equal(x.detail, "pool net: 3 of 4 VFs ready");
+        assert_string_equal(x.detail, "pool net: namespaces for 3 of 4 VFs");
         one->free_disks = 0;
         r.count = 2;
         x = ask(&h, &r);
