@@ -146,7 +146,7 @@ static bool selector_agrees(const struct selector *s, const struct pf *pf) {
 
 /* A selector that agrees with a function and can mean no other one (or none but those of the same card). */
 static bool is_exact(const struct selector *s) {
-        return s->has_mac || s->slot || s->serial || (s->address && !strpbrk(s->address, "*?"));
+        return s->has_mac || s->netdev || s->slot || s->serial || (s->address && !strpbrk(s->address, "*?"));
 }
 
 /* A PF with VFs is nobody's as a whole: its VFs may be leased. */

@@ -98,7 +98,7 @@ struct exact {
 };
 
 /* A selector may name its function in several ways. */
-#define EXACT_MAX 4
+#define EXACT_MAX 5
 
 static size_t exact_of(const struct selector *s, struct exact e[EXACT_MAX]) {
         struct address a;
@@ -107,6 +107,11 @@ static size_t exact_of(const struct selector *s, struct exact e[EXACT_MAX]) {
         if (s->address && address_parse(s->address, &a) == 0) {
                 e[n].key = "address";
                 address_format(a, e[n++].text);
+        }
+        if (s->netdev) {
+                e[n].key = "netdev";
+                text_copy(e[n].text, sizeof(e[n].text), s->netdev);
+                n++;
         }
         if (s->has_mac) {
                 e[n].key = "mac";

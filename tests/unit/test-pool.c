@@ -157,7 +157,9 @@ static void takes_no_side(void **state) {
                 { "\"driver\":\"igb\"", "\"slot\":\"3\"", "\"serial\":\"7\"", POOL_TWO, 1, 2 },
                 { "\"mac\":\"f4:52:14:00:00:01\"", "\"driver\":\"igb\"", "\"serial\":\"7\"", POOL_TWO, 0, 2 },
                 { "\"driver\":\"igb\"", "\"address\":\"*\"", "\"address\":\"0000:3b:00.0\"", 0, 0, 0 },
-                { "\"address\":\"0000:3b:00.?\"", "\"netdev\":\"eno1\"", "\"slot\":\"3\"", 0, 0, 0 },
+                { "\"address\":\"0000:3b:00.?\"", "\"netdev\":\"eno2\"", "\"slot\":\"3\"", 0, 0, 0 },
+                { "\"address\":\"0000:3b:00.?\"", "\"netdev\":\"eno1\"", "\"slot\":\"3\"", POOL_TWO, 1, 2 },
+                { "\"netdev\":\"eno1\"", "\"address\":\"*\"", "\"driver\":\"igb\"", 0, 0, 0 },
                 { "\"slot\":\"4\"", "\"slot\":\"3\",\"driver\":\"ice\"", "\"serial\":\"7\"", 2, 0, 0 },
                 { "\"slot\":\"4\"", "\"driver\":\"ice\"", "\"serial\":\"8\"", -1, 0, 0 },
         };
