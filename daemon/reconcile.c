@@ -190,6 +190,12 @@ static int pf_pool(struct manager *m, struct pf *pf) {
         return -1;
 }
 
+/* What a policy selects by is not known yet. Another pool may select the PF by what is known, and its count
+ * must not be set meanwhile. */
+static bool lacks_identity(const struct manager *m, const struct pf *pf) {
+        return m->policy && !pf->identified && policy_needs_identity(m->policy);
+}
+
 void reconcile_claim(struct manager *m, struct pf *pf) {
         int pool = pf_pool(m, pf);
 
@@ -223,10 +229,11 @@ void reconcile_assign_pools(struct manager *m) {
                 struct pf *pf = m->inventory.pfs[i];
 
                 pf_forget_refusal(managed_pf(pf));
-                pf->pool = pf_pool(m, pf);
+                pf->pool = lacks_identity(m, pf) ? -1 : pf_pool(m, pf);
                 nvme_count_disks(managed_pf(pf));
                 managed_pf(pf)->nvme_stale = true;
-                drop_stale_pending(m, pf);
+                if (!lacks_identity(m, pf))
+                        drop_stale_pending(m, pf);
                 for (size_t j = 0; j < pf->n_vfs; j++)
                         if (pf->vfs[j]->state == VF_READY) /* before anybody gets it with another driver */
                                 vf_advance(managed_vf(pf->vfs[j]));
@@ -256,8 +263,7 @@ static int add_pf(struct manager *m, struct pf *scanned) {
         pfs[m->inventory.n_pfs++] = &p->pf;
         qsort(pfs, m->inventory.n_pfs, sizeof(*pfs), pf_compare);
         store_load_pf(p);
-        /* not before a worker has said who it is, if that may make a difference */
-        p->pf.pool = m->policy && policy_needs_identity(m->policy) ? -1 : pf_pool(m, &p->pf);
+        p->pf.pool = lacks_identity(m, &p->pf) ? -1 : pf_pool(m, &p->pf);
         events_pf(m, &p->pf, "added");
         pf_merge(p, scanned);
         return 0;

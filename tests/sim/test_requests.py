@@ -408,6 +408,24 @@ class PendingTest(SimTest):
         self.assertEqual(host.call_fresh("ListPFs")["pfs"][0]["pending_vfs"], 0)
         self.assertEqual(host.call_fresh("Plan")["steps"], [])
 
+    def test_not_forgotten_before_the_identity_is_known(self):
+        serial = {"functions": [{"serial": "SN-1"}]}
+        host = self.host([PF(ONE, total=8, serial="SN-1")], policy=policy(net={"vfs": 2, **serial}))
+        vm = host.vm(vm="web1")
+        host.write_policy(policy(net={"vfs": "max", **serial}))
+        host.call("Reload")
+        with host.connect() as link:
+            link.call("Apply", destructive=True)
+        host.faults("op=identify hang=1")
+        host.daemon.restart(wait=False)
+        wait_for(lambda: ("identify", ONE) in host.faults_hit())
+        host.call_fresh("Reload")
+        self.assertEqual(host.call_fresh("ListPFs")["pfs"][0]["pending_vfs"], 8)
+        host.unhang()
+        host.daemon.wait_ready()
+        vm.kill()
+        host.wait_all_ready(8)
+
     def test_not_without_being_asked(self):
         host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": 2}))
         vm = host.vm(vm="web1")
@@ -463,6 +481,25 @@ class PoolTest(SimTest):
         moved = self.host([PF(ONE, serial="SN-1"), PF("0000:21:00.0", serial="SN-2")], policy=p)
         moved.wait_all_ready(4)
         self.assertEqual({v["pf"] for v in moved.vfs().values()}, {"0000:21:00.0"})
+
+    def test_no_pool_before_the_identity_is_known(self):
+        """A policy that selects by serial number is read while PFs are there that nobody wanted before."""
+        host = self.host([PF(ONE, serial="SN-1")], policy="{")
+        host.faults("op=identify hang=1")
+        p = harness.default_policy()
+        p["pools"] = {"fast": {"functions": [{"serial": "SN-1"}], "vfs": 2}, "rest": {"functions": [{"address": "*"}], "vfs": "max"}}
+        p["tenants"] = {}
+        host.write_policy(p)
+        host.call("Reload")
+        wait_for(lambda: ("identify", ONE) in host.faults_hit())
+        host.call("Rescan")
+        pf = host.call("ListPFs")["pfs"][0]
+        self.assertEqual((pf["pool"], pf["reason"]), (None, "identifying"))
+        self.assertEqual(host.call("Plan")["steps"], [])
+        host.unhang()
+        host.wait_all_ready(2)
+        self.assertEqual({v["pool"] for v in host.vfs().values()}, {"fast"})
+        self.assertEqual([v for _, _, v, _ in host.operations("numvfs")], [2])
 
     def test_vectors(self):
         host = self.host([PF(ONE, total_msix=64, vf_msix=4), PF(TWO, vf_msix=4)], policy=policy(net={"msix": 8}))
