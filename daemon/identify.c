@@ -42,7 +42,7 @@ static void on_identified(const struct worker_reply *reply, int fds[WORKER_FDS_M
                          "its serial number and MAC cannot be read: %s", reply->detail);
         p->pf.identified = true; /* as far as that is possible */
         if (first)
-                pf_rescan(p); /* it shows its VFs now; p may be gone after it */
+                reconcile_identified(p);
 }
 
 void pf_identify(struct managed_pf *p) {

@@ -292,27 +292,30 @@ static void read_host(struct manager *m) {
                 policy_find_drivers(m->root_fd, m->policy);
 }
 
-static bool wants_functions(const struct manager *m) {
+static bool hands_out_functions(const struct manager *m) {
         const struct policy *p = m->policy;
 
-        if (m->n_leases > 0) /* of a function that the policy has forgotten */
-                return true;
         for (size_t i = 0; p && i < p->n_pools; i++)
                 if (p->pools[i].assign == ASSIGN_FUNCTION)
                         return true;
         return false;
 }
 
-/* A function that the daemon has already stays in sight until nobody has it, whatever the policy says. */
+/* A function that somebody has stays in sight until nobody has it, whatever the policy says. */
+static bool is_had_whole(struct manager *m, struct address a) {
+        const struct pf *known = inventory_find_pf(&m->inventory, a);
+
+        return lease_of_address(m, a) ||
+               (known && known->whole && known->n_vfs > 0 && known->vfs[0]->lease[0]);
+}
+
 static bool is_wanted_function(const struct pf *pf, void *userdata) {
         struct manager *m = userdata;
-        const struct pf *known = inventory_find_pf(&m->inventory, pf->address);
         size_t one, two;
 
-        if (lease_of_address(m, pf->address) ||
-            (known && known->whole && known->n_vfs > 0 && known->vfs[0]->lease[0]))
+        if (is_had_whole(m, pf->address))
                 return true;
-        if (!m->policy)
+        if (!hands_out_functions(m))
                 return false;
         if (policy_needs_identity(m->policy)) /* whose it is turns out later */
                 return true;
@@ -320,25 +323,29 @@ static bool is_wanted_function(const struct pf *pf, void *userdata) {
         return pool >= 0 || pool == POOL_TWO;
 }
 
-/* A PF without VFs may be handed out whole: if the first pool that selects it says so, or somebody has it. */
+/* A PF without VFs may be handed out whole: if the first pool that selects it says so, or somebody has it.
+ * Before it is known who it is, it is looked at as a PF, and shows nothing. */
 static bool goes_whole(struct manager *m, const struct pf *pf) {
         struct pf whole = *pf;
         size_t one, two;
 
         if (pf->num_vfs > 0)
                 return false;
-        if (lease_of_address(m, pf->address))
+        if (is_had_whole(m, pf->address))
                 return true;
         const struct pf *known = inventory_find_pf(&m->inventory, pf->address);
         if (known) { /* what a worker read of it */
                 whole = *known;
                 whole.num_vfs = 0;
+                whole.total_vfs = pf->total_vfs;
         }
+        if (!hands_out_functions(m) || lacks_identity(m, &whole))
+                return false;
         whole.whole = true;
-        int as_function = m->policy ? policy_pool_of(m->policy, &whole, &one, &two) : -1;
+        int as_function = policy_pool_of(m->policy, &whole, &one, &two);
         whole.whole = false;
-        int as_pf = m->policy ? policy_pool_of(m->policy, &whole, &one, &two) : -1;
-        return as_function >= 0 && (as_pf < 0 || as_function < as_pf);
+        int as_pf = policy_pool_of(m->policy, &whole, &one, &two);
+        return as_function == POOL_TWO || (as_function >= 0 && (as_pf < 0 || as_function < as_pf));
 }
 
 static void take_whole(struct manager *m, struct inventory *found) {
@@ -359,7 +366,7 @@ int reconcile_rescan_all(struct manager *m) {
         m->rescan_all = false;
         read_host(m);
         int r = inventory_scan(m->root_fd, &found);
-        if (r >= 0 && wants_functions(m))
+        if (r >= 0 && (hands_out_functions(m) || m->n_leases > 0)) /* of one that the policy has forgotten */
                 r = inventory_scan_functions(m->root_fd, is_wanted_function, m, &found);
         if (r >= 0)
                 take_whole(m, &found);
@@ -396,6 +403,17 @@ int reconcile_rescan_all(struct manager *m) {
         free(found.pfs); /* its members were merged */
         reconcile_soon(m);
         return 0;
+}
+
+void reconcile_identified(struct managed_pf *p) {
+        struct manager *m = p->manager;
+
+        if (!hands_out_functions(m)) {
+                pf_rescan(p);
+                return;
+        }
+        m->rescan_all = true; /* it may go whole: see take_whole() */
+        reconcile_rescan_soon(m);
 }
 
 void reconcile_worker_returned(const struct worker_op *op, void *manager) {

@@ -24,6 +24,10 @@ void reconcile_retry(struct manager *m);
  */
 void reconcile_claim(struct manager *m, struct pf *pf);
 
+/* A worker has said who a PF is, or could not: it shows its VFs, or is taken as a whole. It may be gone
+ * afterwards. */
+void reconcile_identified(struct managed_pf *p);
+
 /* A PF has shown its VFs. After the last one, what was kept for VFs that did not come back is given up. */
 void reconcile_looked(struct manager *m);
 

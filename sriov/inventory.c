@@ -437,15 +437,11 @@ int inventory_scan(int root_fd, struct inventory *ret) {
         return 0;
 }
 
-/* A PF without VFs that is wanted as a whole takes the place of the PF. */
-static int add_whole(struct inventory *inv, size_t n_sorted, struct pf *pf) {
-        struct pf **place = n_sorted > 0 ? bsearch(&pf, inv->pfs, n_sorted, sizeof(pf), pf_compare) : NULL;
+/* Among the first n, which are sorted. */
+static bool has_pf(const struct inventory *inv, size_t n, struct address a) {
+        const struct inventory first = { .pfs = inv->pfs, .n_pfs = n };
 
-        if (!place)
-                return add_pf(inv, pf);
-        pf_free(*place);
-        *place = pf;
-        return 0;
+        return inventory_find_pf(&first, a) != NULL;
 }
 
 int inventory_scan_functions(int root_fd, bool (*wanted)(const struct pf *pf, void *userdata), void *userdata,
@@ -462,13 +458,13 @@ int inventory_scan_functions(int root_fd, bool (*wanted)(const struct pf *pf, vo
                 struct pf *pf = NULL;
                 struct address a;
 
-                if (address_parse(e->d_name, &a) < 0)
+                if (address_parse(e->d_name, &a) < 0 || has_pf(inv, n_sorted, a))
                         continue;
                 r = scan_wanted(root_fd, a, &slots, wanted, userdata, &pf);
                 if (r == -ENODEV)
                         r = 0;
                 else if (pf)
-                        r = add_whole(inv, n_sorted, pf);
+                        r = add_pf(inv, pf);
         }
         sort_pfs(inv);
         return r;

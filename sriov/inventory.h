@@ -30,9 +30,8 @@ int inventory_scan_vf(int root_fd, struct vf *vf);
  * sriov/function.h. */
 int inventory_scan_function(int root_fd, struct address a, struct pf **ret);
 
-/* Adds every whole function that wanted() says yes to, judging by its own facts; it has no "VF" yet. A PF of
- * inv that is wanted as a whole, and has no VFs, is replaced. After an error inv is valid, but may lack some.
- */
+/* Adds every whole function that is not in inv and that wanted() says yes to, judging by its own facts; it
+ * has no "VF" yet. After an error inv is valid, but may lack some. */
 int inventory_scan_functions(int root_fd, bool (*wanted)(const struct pf *pf, void *userdata), void *userdata,
                              struct inventory *inv);
 

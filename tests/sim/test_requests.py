@@ -10,7 +10,7 @@ import harness
 from harness import PF, SimTest, VarlinkError, needs_users, wait_for
 from simhost import function, nvme
 
-ONE, TWO, DISK, CARD = "0000:01:00.0", "0000:05:00.0", "0000:09:00.0", "0000:0c:00.0"
+ONE, TWO, DISK, CARD, MOVED = "0000:01:00.0", "0000:05:00.0", "0000:09:00.0", "0000:0c:00.0", "0000:21:00.0"
 INVALID = "org.varlink.service.InvalidParameter"
 
 
@@ -469,18 +469,30 @@ class PoolTest(SimTest):
         self.assertIn("net and disk", json.dumps(host.status()["problems"]))
 
     def test_a_pool_follows_its_card(self):
-        p = harness.default_policy()
-        p["pools"]["net"] = {"functions": [{"serial": "SN-2"}], "vfs": "max"}
-        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2")], policy=p)
-        host.wait_all_ready(4)
-        self.assertEqual({v["pf"] for v in host.vfs().values()}, {TWO})
-        vm = host.vm(vm="web1")
-        host.daemon.restart()
-        self.assertEqual(list(host.leases()), [vm.lease["id"]])
-        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
-        moved = self.host([PF(ONE, serial="SN-1"), PF("0000:21:00.0", serial="SN-2")], policy=p)
-        moved.wait_all_ready(4)
-        self.assertEqual({v["pf"] for v in moved.vfs().values()}, {"0000:21:00.0"})
+        """To another address of the same host, where the next card at its old address is none of the pool."""
+        for key, what, mine, other in (("serial", "serial", "SN-2", "SN-1"), ("serial", "dsn", "00-1b-21-ff-ff-64-8c-12", "00-1b-21-ff-ff-64-8c-13"),
+                                       ("mac", "mac", "52:54:00:00:00:20", "52:54:00:00:00:10"), ("slot", "slot", "3-1", "3")):
+            with self.subTest(what=what):
+                p = harness.default_policy()
+                p["pools"]["net"] = {"functions": [{key: mine}], "vfs": "max"}
+                host = self.host([PF(ONE, netdev="enp1s0", **{what: other}), PF(TWO, netdev="enp5s0", **{what: mine})], policy=p)
+                host.wait_all_ready(4)
+                self.assertEqual({v["pf"] for v in host.vfs().values()}, {TWO})
+                vm = host.vm(vm="web1")
+                host.daemon.restart()
+                self.assertEqual(list(host.leases()), [vm.lease["id"]])
+                self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+                vm.kill()
+                host.tree.remove(TWO)
+                host.tree.add(PF(MOVED, netdev="enp33s0", **{what: mine}))
+                host.call_fresh("Rescan")
+                host.wait_all_ready(4)
+                self.assertEqual({v["pf"] for v in host.vfs().values()}, {MOVED})
+                host.tree.add(PF(TWO, netdev="enp5s0", **{what: f"{other[:-1]}9"}))
+                host.call_fresh("Rescan")
+                wait_for(lambda: {p["address"]: (p["pool"], p["reason"]) for p in host.call_fresh("ListPFs")["pfs"]} ==  # noqa: B023
+                         {ONE: (None, "none"), TWO: (None, "none"), MOVED: ("net", "none")})
+                self.assertEqual(pf_of(host, host.vm(vm="web2", count=4).vfs), [MOVED] * 4)
 
     def test_no_pool_before_the_identity_is_known(self):
         """A policy that selects by serial number is read while PFs are there that nobody wanted before."""
@@ -845,6 +857,33 @@ class WholeFunctionTest(SimTest):
         wait_for(lambda: host.vf(CARD)["reason"] == "host-needs-it", what=str(host.vf(CARD)))
         self.assertIn("mounted", host.vf(CARD)["message"])
         self.assertNotEqual(host.tree.driver(CARD), "vfio-pci")
+
+    def test_whole_or_not_is_seen_by_the_identity(self):
+        """At start, and when a card comes while somebody has a lease; a pool of whole functions does not take the others' PFs."""
+        p = harness.default_policy()
+        p["pools"] = {"net": {"functions": [{"serial": "SN-1"}], "vfs": "max"},
+                      "card": {"functions": [{"serial": "SN-2"}, {"serial": "SN-3"}], "assign": "function"},
+                      "rest": {"functions": [{"driver": "igb"}], "vfs": "max"}}
+        p["tenants"]["red"]["pools"] = {"net": {"quota": 4}, "card": {"quota": 4}}
+        p["tenants"]["blue"]["pools"] = {}
+        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2"), nvme(DISK, serial="SN-4")], policy=p)
+        pools = lambda: {v["address"]: v["pool"] for v in host.vfs().values()}
+        one = dict.fromkeys(host.tree.pfs[ONE].vfs, "net")
+        self.assertEqual(pools(), {**one, TWO: "card"})
+        vm = host.vm(vm="web1")
+        host.tree.add(PF(MOVED, serial="SN-5"))
+        host.tree.add(function(CARD, serial="SN-3"))
+        host.call("Rescan")
+        wait_for(lambda: pools() == {**one, TWO: "card", CARD: "card", **dict.fromkeys(host.tree.pfs[MOVED].vfs, "rest")}, what=pools())
+        host.daemon.restart()
+        self.assertEqual(pools(), {**one, TWO: "card", CARD: "card", **dict.fromkeys(host.tree.pfs[MOVED].vfs, "rest")})
+        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
+        with host.connect() as link:
+            link.call("Apply", destructive=True)
+        host.wait_state(TWO, "ready")
+        resets = host.resets(TWO)
+        host.daemon.restart()  # its fence was kept for it
+        self.assertEqual((host.vf(TWO)["state"], host.resets(TWO)), ("ready", resets))
 
     def test_a_pf_with_vfs_is_not_taken(self):
         p = self.policy()
