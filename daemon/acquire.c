@@ -73,6 +73,15 @@ static void acquisition_fail(struct acquisition *a, enum reason reason, int erro
         text_copy(a->detail, sizeof(a->detail), detail);
 }
 
+static void keep(struct acquisition *a) {
+        int r = reservation_keep(a->manager, &a->lease->lease);
+
+        if (r == -E2BIG)
+                acquisition_fail(a, REASON_LIMIT, 0, "too many VFs or pools to be promised to one VM");
+        else if (r < 0)
+                acquisition_fail(a, REASON_STORE_FAILED, r, "the VFs could not be promised to the VM");
+}
+
 /* Nothing more is under way: answer, or take everything back. */
 static void acquisition_end(struct acquisition *a) {
         struct managed_lease *l = a->lease;
@@ -87,6 +96,8 @@ static void acquisition_end(struct acquisition *a) {
                 acquisition_fail(a, REASON_GONE, 0, "a VF vanished while it was handed over");
         if (a->failed == REASON_NONE && lease_granted(l) < 0)
                 acquisition_fail(a, REASON_STORE_FAILED, 0, "");
+        if (a->failed == REASON_NONE && a->keep)
+                keep(a);
         if (a->failed != REASON_NONE) {
                 lease_end(a->manager, &l->lease, a->detail[0] ? a->detail : reason_sentence(a->failed));
                 lease_settle(l);
@@ -111,8 +122,6 @@ static void acquisition_end(struct acquisition *a) {
                 }
         }
         events_lease(a->manager, &l->lease, "begun");
-        if (a->keep)
-                reservation_keep(a->manager, &l->lease);
         memcpy(c->lease, l->lease.id, sizeof(c->lease)); /* until the answer has left */
         connection_reply_fds(c, json_pack("{s:o,s:o}", "lease", lease_json(&l->lease), "devices", devices),
                              fds, n_fds);

@@ -76,6 +76,18 @@ static int add(struct manager *m, const struct lease *facts, struct lease **ret)
         return 0;
 }
 
+/* Written down before it counts. */
+static int promise_new(struct manager *m, const struct lease *facts, struct lease **ret) {
+        int r = store_reservation(m, facts);
+
+        if (r < 0)
+                return r;
+        r = add(m, facts, ret);
+        if (r < 0)
+                store_reservation_remove(m, facts);
+        return r;
+}
+
 static void forget(struct manager *m, struct lease *l) {
         for (size_t i = 0; i < m->n_promises; i++)
                 if (m->promises[i] == l) {
@@ -108,9 +120,7 @@ enum reason reservation_make(struct manager *m, const struct request *r, const s
         text_copy(facts.vm, sizeof(facts.vm), r->vm);
         text_copy(facts.group, sizeof(facts.group), r->group ? r->group : r->vm);
         lease_set_vfs(&facts, r, &choice);
-        int e = store_reservation(m, &facts);
-        if (e >= 0)
-                e = add(m, &facts, &l);
+        int e = promise_new(m, &facts, &l);
         if (e < 0) {
                 snprintf(detail, size, "%s", errno_text(e));
                 return REASON_STORE_FAILED;
@@ -121,23 +131,93 @@ enum reason reservation_make(struct manager *m, const struct request *r, const s
         return REASON_NONE;
 }
 
-void reservation_keep(struct manager *m, const struct lease *l) {
-        struct lease *old = reservation_find(m, l->tenant, l->vm);
-        int e;
+static const char *pool_of(const struct lease *l, const struct leased_vf *v) {
+        return l->pools[v->pool];
+}
 
-        if (old) {
-                *old = *l;
-                old->hand_off = HAND_OFF_AUTO;
-                sort_promised(m);
-                e = 0;
-        } else
-                e = add(m, l, NULL);
-        if (e >= 0)
-                e = store_reservation(m, l);
-        if (e < 0)
-                log_with(LOG_ERR, (&(struct log_fields){ .lease = l->id, .tenant = l->tenant, .vm = l->vm }),
-                         "the reservation for %s/%s could not be written down: %s", l->tenant, l->vm,
-                         errno_text(e));
+static bool has_vf(const struct lease *l, struct address a) {
+        for (size_t i = 0; i < l->n_vfs; i++)
+                if (address_equal(l->vfs[i].address, a))
+                        return true;
+        return false;
+}
+
+/* Its VM has it, or would get it now. */
+static bool can_be_had(struct manager *m, struct address a) {
+        const struct managed_vf *v = manager_find_vf(m, a);
+
+        return v && (v->vf.state == VF_LEASING || v->vf.state == VF_LEASED ||
+                     (v->vf.state == VF_READY && !v->vf.pf->stuck && !v->vf.pf->drained));
+}
+
+static bool same_mac(const struct leased_vf *a, const struct leased_vf *b) {
+        return a->attributes.set & b->attributes.set & ATTR_MAC &&
+               mac_to_number(a->attributes.mac) == mac_to_number(b->attributes.mac);
+}
+
+/* A VF that was not promised stands in for one that was, if it has the other's MAC or the other was not to be
+ * had: each for one. */
+static bool is_replaced(struct manager *m, const struct lease *old, const struct leased_vf *v,
+                        const struct lease *l, bool stands_in[ACQUIRE_COUNT_MAX]) {
+        for (size_t i = 0; i < l->n_vfs; i++) {
+                const struct leased_vf *other = &l->vfs[i];
+
+                if (stands_in[i] || has_vf(old, other->address) ||
+                    strcmp(pool_of(l, other), pool_of(old, v)) != 0 ||
+                    (!same_mac(v, other) && can_be_had(m, v->address)))
+                        continue;
+                stands_in[i] = true;
+                return true;
+        }
+        return false;
+}
+
+static int add_vf(struct lease *l, const struct leased_vf *v, const char *pool) {
+        size_t i = 0;
+
+        while (i < l->n_pools && strcmp(l->pools[i], pool) != 0)
+                i++;
+        if (i == WANTS_MAX || l->n_vfs == ACQUIRE_COUNT_MAX)
+                return -E2BIG;
+        if (i == l->n_pools)
+                text_copy(l->pools[l->n_pools++], sizeof(l->pools[0]), pool);
+        l->vfs[l->n_vfs] = *v;
+        l->vfs[l->n_vfs++].pool = (uint8_t) i;
+        return 0;
+}
+
+/* What a lease of its VM has, and whatever was promised before that this is not in place of: the VM may have
+ * several leases, or start with less than it was promised. */
+static int merge(struct manager *m, const struct lease *old, const struct lease *l, struct lease *ret) {
+        bool stands_in[ACQUIRE_COUNT_MAX] = { false };
+        int r = 0;
+
+        *ret = *l;
+        ret->created_usec = old->created_usec;
+        ret->apart = l->apart || old->apart;
+        for (size_t i = 0; r >= 0 && i < old->n_vfs; i++) {
+                const struct leased_vf *v = &old->vfs[i];
+
+                if (!has_vf(l, v->address) && !is_replaced(m, old, v, l, stands_in))
+                        r = add_vf(ret, v, pool_of(old, v));
+        }
+        return r;
+}
+
+int reservation_keep(struct manager *m, const struct lease *l) {
+        struct lease *old = reservation_find(m, l->tenant, l->vm), now;
+
+        if (!old)
+                return promise_new(m, l, NULL);
+        int r = merge(m, old, l, &now);
+        if (r >= 0)
+                r = store_reservation(m, &now);
+        if (r < 0)
+                return r;
+        now.hand_off = HAND_OFF_AUTO;
+        *old = now;
+        sort_promised(m);
+        return 0;
 }
 
 int reservation_end(struct manager *m, struct lease *promise) {

@@ -23,8 +23,9 @@ const struct lease *reservation_of(const struct manager *m, struct address vf);
 enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
                              char *detail, size_t size);
 
-/* What a lease has is promised to its VM from now on. Failure to write it down is logged. */
-void reservation_keep(struct manager *m, const struct lease *l);
+/* What a lease has is promised to its VM from now on, beside what was promised before. 0 or -errno: nothing
+ * has changed; -E2BIG: more than one promise can hold. */
+int reservation_keep(struct manager *m, const struct lease *l);
 
 /* 0 or -errno: it is still there. */
 int reservation_end(struct manager *m, struct lease *promise);

@@ -256,6 +256,20 @@ class LeaseFaultTest(SimTest):
         self.space_again(leases)
         host.vm(vm="web1")
 
+    def test_promise_that_cannot_be_written_down_is_refused(self):
+        host = self.host()
+        first = host.vm(vm="web1", keep=True)
+        reservations = host.tree.path("var/lib/vfctld/reservations")
+        self.no_space(reservations)
+        for vm in ("web1", "web2"):
+            self.refused("store-failed", host.vm().acquire, vm=vm, keep=True)
+            wait_for(lambda: list(host.leases()) == [first.lease["id"]])
+        self.assertEqual([[d["address"] for d in r["devices"]] for r in host.call("ListReservations")["reservations"]], [first.vfs])
+        wait_for(lambda: sorted(host.states().values()) == ["leased"] + ["ready"] * 3)
+        self.space_again(reservations)
+        host.vm(vm="web2", keep=True)
+        self.assertEqual(len(host.call("ListReservations")["reservations"]), 2)
+
     def no_space(self, path):
         """A full file system where root can mount one, else a directory that cannot be written."""
         if harness.MANY_USERS and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=2,mode=0777", "none",

@@ -264,6 +264,56 @@ class ReservationTest(SimTest):
         text = host.vfctl("plan").stdout
         self.assertIn("        hits red/web1 (reserved)\n        blocked: ", text)
 
+    def promised(self, host):
+        """VFs and MACs of the only reservation."""
+        [r] = host.call_fresh("ListReservations")["reservations"]
+        return {d["address"]: d["attributes"]["mac"] for d in r["devices"]}
+
+    def test_a_second_lease_joins_the_promise(self):
+        host = self.host([PF(ONE), nvme(DISK)], policy=policy(grant=self.MACS))
+        vms = [host.vm(vm="web1", keep=True), host.vm(vm="web1", keep=True), host.vm(vm="web1", pool="disk", keep=True)]
+        had = {d["address"]: d["attributes"]["mac"] for vm in vms for d in vm.lease["devices"]}
+        self.assertEqual(len(had), 3)
+        self.assertEqual(self.promised(host), had)
+        for vm in vms:
+            vm.kill()
+        host.daemon.restart()
+        host.wait_all_ready(8)
+        self.assertEqual(self.promised(host), had)
+        self.refused("pool-empty", host.vm().acquire, vm="other", count=3)
+        vm = host.vm(vm="web1", pool=None, wants=[{"pool": "net", "count": 2}, {"pool": "disk"}])
+        self.assertEqual({d["address"]: d["attributes"]["mac"] for d in vm.lease["devices"]}, had)
+
+    def test_a_smaller_lease_leaves_the_rest_promised(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 3}])
+        before = self.promised(host)
+        vm = host.vm(vm="web1", keep=True)
+        self.assertIn(vm.vfs[0], before)
+        self.assertEqual(self.promised(host), before)
+        self.refused("pool-empty", host.vm().acquire, vm="other", count=2)
+
+    def test_what_was_given_instead_is_promised_instead(self):
+        host = self.host(policy=policy(grant=self.MACS))
+        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 2}])
+        before = self.promised(host)
+        gone, stays = sorted(before)
+        host.call("Quarantine", address=gone, reason="test")
+        vm = host.vm(vm="web1", count=2, keep=True)
+        [instead] = set(vm.vfs) - {stays}
+        self.assertEqual(self.promised(host), {stays: before[stays], instead: before[gone]})
+
+    def test_more_than_a_promise_can_hold(self):
+        host = self.host([PF(ONE, total=48)])
+        vm = host.vm(vm="web1", count=20, keep=True)
+        before = self.promised(host)
+        message = self.refused("limit", host.vm().acquire, vm="web1", count=20, keep=True).parameters["message"]
+        self.assertIn("to be promised", message)
+        wait_for(lambda: sum(state == "ready" for state in host.states().values()) == 28)
+        self.assertEqual((self.promised(host), list(host.leases())), (before, [vm.lease["id"]]))
+        host.vm(vm="web1", count=12, keep=True)
+        self.assertEqual(len(self.promised(host)), 32)
+
     def test_counts_in_the_quota(self):
         host = self.host(policy=policy(grant={"quota": 2}))
         host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
