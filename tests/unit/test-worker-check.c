@@ -6,7 +6,6 @@
 #include "common/root.h"
 #include "daemon/worker-identity.h"
 #include "daemon/worker-ops.h"
-#include "daemon/worker-path.h"
 #include "tests/unit/faketree.h"
 #include "tests/unit/test.h"
 
@@ -510,70 +509,6 @@ static void test_subject_of_whole(void **state) {
         assert_int_equal(s.vf.group, -1);
 }
 
-/* The path of a whole function begins with itself. */
-static void test_path_of_whole(void **state) {
-        struct path_hop hops[2] = { { .kind = HOP_ENDPOINT }, { .kind = HOP_ROOT_PORT } };
-        struct pf pf = { .whole = true };
-        struct vf vf = { .pf = &pf };
-        struct worker_reply p = { .value = { 0, 2, 8 } };
-
-        assert_int_equal(address_parse(WHOLE, &pf.address), 0);
-        assert_int_equal(address_parse("0000:00:01.0", &hops[1].address), 0);
-        vf.address = hops[0].address = pf.address;
-        memcpy(p.data, hops, sizeof(hops));
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.hop.kind, HOP_ENDPOINT);
-        assert_int_equal(pf.n_path, 2);
-        assert_true(address_equal(pf.path[0].address, pf.address));
-        assert_int_equal(pf.path[1].kind, HOP_ROOT_PORT);
-        assert_int_equal(vf.vectors, 8);
-        p.value[2] = 4; /* what is known once, or was set, stands */
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.vectors, 8);
-        vf.vectors = 0;
-        p.value[2] = UINT64_MAX;
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.vectors, MSIX_MAX);
-        vf.vectors = 0;
-        p.error = -ENODEV;
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.vectors, 0);
-}
-
-/* What a failed look at one VF, or one that misses the PF, says of its siblings: nothing. */
-static void test_path_of_one_of_several(void **state) {
-        struct path_hop hops[3] = { { .kind = HOP_ENDPOINT, .flags = HOP_READABLE },
-                                    { .kind = HOP_ENDPOINT, .flags = HOP_READABLE },
-                                    { .kind = HOP_ROOT_PORT, .flags = HOP_READABLE } };
-        struct worker_reply p = { .value = { 0, 3 } };
-        struct pf pf = { 0 };
-        struct vf vf = { .pf = &pf };
-
-        assert_int_equal(address_parse(PF_A, &pf.address), 0);
-        assert_int_equal(address_parse(VF_A, &vf.address), 0);
-        assert_int_equal(address_parse("0000:00:01.0", &hops[2].address), 0);
-        hops[0].address = vf.address;
-        hops[1].address = pf.address;
-        memcpy(p.data, hops, sizeof(hops));
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.hop.flags, HOP_READABLE);
-        assert_int_equal(pf.n_path, 2);
-
-        p.error = -EIO;
-        worker_path_take_vf(&p, &vf);
-        assert_true(address_equal(vf.hop.address, vf.address));
-        assert_int_equal(vf.hop.flags, 0);
-        assert_int_equal(pf.n_path, 2);
-        assert_int_equal(pf.path[1].kind, HOP_ROOT_PORT);
-        p.error = 0;
-        p.value[1] = 1;
-        worker_path_take_vf(&p, &vf);
-        assert_int_equal(vf.hop.flags, 0);
-        assert_int_equal(pf.n_path, 2);
-        worker_path_take_pf(&p, &pf); /* not its path */
-        assert_int_equal(pf.n_path, 0);
-}
-
 static void test_config(void **state) {
         struct faketree *t = *state;
         struct worker_request q = ask(WORKER_CONFIG, VF_A);
@@ -654,11 +589,9 @@ int main(void) {
                 TEST(test_identify),
                 TEST(test_whole),
                 TEST(test_subject_of_whole),
-                TEST(test_path_of_whole),
                 TEST(test_disk_of_the_host),
                 TEST(test_nvme_targets),
                 TEST(test_nvme_arguments),
-                TEST(test_path_of_one_of_several),
                 TEST(test_bind_of_one_that_is_held),
         };
 
