@@ -356,7 +356,6 @@ int reconcile_rescan_all(struct manager *m) {
 
                 if (known) {
                         managed_pf(known)->refused = false;
-                        managed_pf(known)->nvme_stale = true;
                         for (size_t j = 0; j < known->n_vfs; j++) /* whatever blocked it may be over */
                                 if (known->vfs[j]->state != VF_QUARANTINED &&
                                     known->vfs[j]->state != VF_STUCK)
