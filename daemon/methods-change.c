@@ -4,6 +4,7 @@
 #include "daemon/apply.h"
 #include "daemon/lease.h"
 #include "daemon/methods.h"
+#include "daemon/nvme.h"
 #include "daemon/policy-load.h"
 #include "daemon/quarantine.h"
 #include "daemon/reconcile.h"
@@ -72,6 +73,7 @@ void method_monitor(struct connection *c, json_t *parameters) {
 void method_rescan(struct connection *c, json_t *parameters) {
         if (!method_parameters(c, parameters, NULL, 0))
                 return;
+        nvme_doubt_all(c->manager);
         int r = reconcile_rescan_all(c->manager);
         if (r < 0)
                 connection_fail(c, r, "the hardware could not be read");

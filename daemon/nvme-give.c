@@ -95,8 +95,9 @@ static void on_attached(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
         bool refused = reply->error < 0 && !worker_reply_is_transient(reply) && reply->error != -ETIMEDOUT &&
                        reply->error != -ECANCELED;
 
-        /* Nobody of ours had it, so nothing of it is to be erased; one that was made goes */
-        if (refused && g->record && !g->record->made && v->vf.state != VF_ABSENT)
+        /* Nobody of ours had it, so nothing of it is to be erased; one that was made goes. Of a VF that is
+         * gone the record is no longer the VF's */
+        if (refused && v->vf.state != VF_ABSENT && g->record && !g->record->made)
                 disk_remove(v, g->record);
         if (ended(g, reply, fds, REASON_NAMESPACE))
                 return;

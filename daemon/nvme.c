@@ -224,6 +224,11 @@ void nvme_changed(struct managed_pf *p) {
                 nvme_read(p);
 }
 
+void nvme_doubt_all(struct manager *m) {
+        for (size_t i = 0; i < m->inventory.n_pfs; i++)
+                managed_pf(m->inventory.pfs[i])->nvme_stale = true;
+}
+
 static int compare_nsid(const void *a, const void *b) {
         const struct nvme_namespace *x = a, *y = b;
 

@@ -18,6 +18,7 @@ static inline bool nvme_is(const struct pf *pf) {
 /* nvme.c: the state of a controller, as a worker reads it. */
 void nvme_read(struct managed_pf *p);    /* asks, unless that is under way; its VFs go on afterwards */
 void nvme_changed(struct managed_pf *p); /* something was done to it: it is read again shortly */
+void nvme_doubt_all(struct manager *m);  /* somebody asks: the next scan reads all of them again */
 void nvme_forget(struct managed_pf *p);
 /* Counts the disks that leases can have: after a change of ledger, policy or state. */
 void nvme_count_disks(struct managed_pf *p);

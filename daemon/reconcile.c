@@ -386,7 +386,6 @@ int reconcile_rescan_all(struct manager *m) {
 
                 if (known) {
                         managed_pf(known)->refused = false;
-                        managed_pf(known)->nvme_stale = true;
                         for (size_t j = 0; j < known->n_vfs; j++) /* whatever blocked it may be over */
                                 if (known->vfs[j]->state != VF_QUARANTINED &&
                                     known->vfs[j]->state != VF_STUCK)
@@ -395,8 +394,6 @@ int reconcile_rescan_all(struct manager *m) {
                                                                                 : REASON_NONE;
                         pf_merge(managed_pf(known), scanned);
                         drift_look_soon(managed_pf(known));
-                        if (nvme_is(known)) /* a disk of it may be the host's by now, or no more */
-                                nvme_changed(managed_pf(known));
                 } else if (add_pf(m, scanned) < 0)
                         log_error("out of memory for %s", ADDRESS_STR(scanned->address));
         }

@@ -5,6 +5,7 @@
 #include "common/text.h"
 #include "config.h"
 #include "daemon/manager.h"
+#include "daemon/nvme.h"
 #include "daemon/reconcile.h"
 #include "daemon/server.h"
 
@@ -141,6 +142,7 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 }
 
 static int on_rescan(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        nvme_doubt_all(userdata);
         reconcile_rescan_all(userdata);
         return 0;
 }
