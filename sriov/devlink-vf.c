@@ -64,7 +64,7 @@ static int read_one(const struct ports *s, const struct devlink_port *port, stru
         ret->set = RATES;
         ret->min_tx_mbps = to_mbps(rate.tx_share);
         ret->max_tx_mbps = to_mbps(rate.tx_max);
-        if (port->function.set & FUNCTION_HW_ADDR) {
+        if (port->function.set & FUNCTION_HW_ADDR && !(port->function.hw_addr.byte[0] & 1)) {
                 ret->set |= ATTR_MAC;
                 ret->mac = port->function.hw_addr;
         }
