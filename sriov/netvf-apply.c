@@ -46,9 +46,30 @@ static const struct vf_attributes *now_of(const struct work *w, size_t i) {
         return &w->now[w->changes[i].index];
 }
 
-static int look(struct work *w) {
+static int look_once(struct work *w) {
         memset(w->now, 0, w->n_now * sizeof(*w->now));
         return w->kernel->read(w->kernel->userdata, w->now, w->n_now);
+}
+
+/* Some drivers tell nothing of a VF while they reset it (i40e, ice), and the kernel leaves it out without a
+ * word. */
+static bool misses_one(const struct work *w) {
+        for (size_t i = 0; i < w->n; i++)
+                if (w->changes[i].mode != VF_CHANGE_READ && now_of(w, i)->set == 0)
+                        return true;
+        return false;
+}
+
+static bool is_busy(int r) {
+        return r == -EAGAIN || r == -EBUSY;
+}
+
+static int look(struct work *w) {
+        int r = look_once(w);
+
+        while ((is_busy(r) || (r >= 0 && misses_one(w))) && w->kernel->wait(w->kernel->userdata))
+                r = look_once(w);
+        return r;
 }
 
 /* Only what differs is told: drivers refuse what they do not know, even if it is as they have it. */
@@ -69,7 +90,7 @@ static bool to_tell(const struct vf_attributes *want, const struct vf_attributes
 static int send_patiently(const struct work *w, const struct vf_change *message, size_t n) {
         int r = w->kernel->send(w->kernel->userdata, message, n);
 
-        while ((r == -EAGAIN || r == -EBUSY) && w->kernel->wait(w->kernel->userdata))
+        while (is_busy(r) && w->kernel->wait(w->kernel->userdata))
                 r = w->kernel->send(w->kernel->userdata, message, n);
         return r;
 }

@@ -5,7 +5,8 @@
 #include "common/attributes.h"
 
 struct netvf_kernel {
-        /* All VFs by index, below n; those that it does not report get .set = 0. 0 or -errno. */
+        /* All VFs by index, below n; those that it does not report, or not just now, get .set = 0. 0 or
+         * -errno. */
         int (*read)(void *userdata, struct vf_attributes *ret, size_t n);
         /* Tells the attributes of .set of each change, in one message, one after another up to the first
          * that fails. 0 or the kernel's -errno. */

@@ -18,8 +18,12 @@ static struct driver {
                                     */
         bool refuses_zero_mac, lies;
         int32_t broken; /* this VF refuses everything but the MAC; -1 none */
+        int32_t hung;   /* this VF answers EAGAIN to trust, for ever; -1 none */
         unsigned reads, messages, waits, waits_max;
-        int read_error;
+        int read_error; /* of the first read_errors looks; of all if that is 0 */
+        unsigned read_errors;
+        uint32_t skipped; /* it says nothing of this VF in so many looks, after the first skip_at */
+        unsigned skips, skip_at;
 } d;
 
 static int fake_read(void *userdata, struct vf_attributes *ret, size_t n) {
@@ -28,7 +32,9 @@ static int fake_read(void *userdata, struct vf_attributes *ret, size_t n) {
                 ret[i] = d.vf[i];
                 ret[i].set = d.reports;
         }
-        return d.read_error;
+        if (d.reads > d.skip_at && d.reads <= d.skip_at + d.skips && d.skipped < n)
+                ret[d.skipped] = (struct vf_attributes){ 0 };
+        return d.read_errors == 0 || d.reads <= d.read_errors ? d.read_error : 0;
 }
 
 static int set_one(const struct vf_change *c, uint32_t bit) {
@@ -41,6 +47,8 @@ static int set_one(const struct vf_change *c, uint32_t bit) {
                 return -EINVAL;
         if ((int32_t) c->index == d.broken && bit != ATTR_MAC)
                 return -EINVAL;
+        if ((int32_t) c->index == d.hung && bit == ATTR_TRUST)
+                return -EAGAIN;
         if (!(d.sets & bit))
                 return -EOPNOTSUPP;
         a.set = one.set;
@@ -84,7 +92,9 @@ static int apply(struct vf_change *changes, size_t n) {
 
 static void fresh_driver(void) {
         memset(&d, 0, sizeof(d));
-        d = (struct driver){ .reports = ATTR_ALL, .sets = ATTR_ALL, .broken = -1, .waits_max = 10 };
+        d = (struct driver){
+                .reports = ATTR_ALL, .sets = ATTR_ALL, .broken = -1, .hung = -1, .waits_max = 10
+        };
         for (unsigned i = 0; i < VFS; i++)
                 d.vf[i].spoof_check = true;
 }
@@ -206,15 +216,65 @@ static void test_busy(void **state) {
                 assert_int_equal(c[i].error, 0);
         assert_int_equal(d.waits, 4);
 
-        fresh_driver(); /* for ever: it ends, and nothing is left half done where that could be helped */
-        d.busy = 100000;
+        fresh_driver(); /* for ever: it ends, and what was done until then is undone */
+        d.hung = 1;
         struct vf_change again[3] = { red(0), red(1), red(2) };
         assert_int_equal(apply(again, 3), 0);
         for (unsigned i = 0; i < 3; i++) {
-                assert_int_equal(again[i].error, -EAGAIN);
-                assert_true(is_plain(i));
+                assert_int_equal(again[i].error, i == 1 ? -EAGAIN : 0);
+                assert_true(i == 1 ? is_plain(i) : d.vf[i].trust);
         }
+        assert_int_equal(again[1].failed, ATTR_TRUST);
         assert_true(d.messages < 40);
+}
+
+/* A driver that says nothing of a VF while it resets it: at the first look, when it is read back, for ever.
+ */
+static void test_skipped(void **state) {
+        for (unsigned at = 0; at < 2; at++) {
+                struct vf_change c[3] = { red(0), red(1), red(2) }, p = plain(1);
+
+                fresh_driver();
+                d.skipped = 1, d.skip_at = at, d.skips = 4;
+                assert_int_equal(apply(c, 3), 0);
+                assert_int_equal(d.waits, 4);
+                for (unsigned i = 0; i < 3; i++)
+                        assert_true(c[i].error == 0 && d.vf[i].vlan == 100);
+                d.skips = 2;
+                assert_int_equal(apply(&p, 1), 0);
+                assert_int_equal(p.error, 0);
+                assert_true(is_plain(1));
+        }
+
+        struct vf_change c = red(1), other = red(2);
+        fresh_driver(); /* what it had is known, so it can be undone */
+        d.skipped = 1, d.skips = 4;
+        d.broken = 1;
+        d.vf[1].mac = mac_from_number(0x02aa00000001);
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EINVAL);
+        assert_int_equal(mac_to_number(d.vf[1].mac), 0x02aa00000001);
+
+        fresh_driver();
+        d.skipped = 1, d.skips = 1000;
+        c = red(1);
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EIO);
+        assert_true(d.reads < 20);
+        assert_int_equal(apply(&other, 1), 0); /* nobody waits for another's reset */
+        assert_int_equal(d.reads, 2);
+}
+
+static void test_busy_when_read(void **state) {
+        struct vf_change c = red(0);
+
+        fresh_driver();
+        d.read_error = -EAGAIN, d.read_errors = 3;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, 0);
+        d.read_errors = 0; /* for ever */
+        assert_int_equal(apply(&c, 1), -EAGAIN);
+        assert_true(d.reads < 20);
 }
 
 static void test_restore(void **state) {
@@ -318,7 +378,8 @@ int main(void) {
                 cmocka_unit_test(test_not_reported),      cmocka_unit_test(test_busy),
                 cmocka_unit_test(test_restore),           cmocka_unit_test(test_wish),
                 cmocka_unit_test(test_harmless),          cmocka_unit_test(test_read),
-                cmocka_unit_test(test_half_of_the_rates),
+                cmocka_unit_test(test_half_of_the_rates), cmocka_unit_test(test_skipped),
+                cmocka_unit_test(test_busy_when_read),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
