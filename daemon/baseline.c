@@ -37,7 +37,8 @@ static void on_restored(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error == -ENODEV) { /* its PF has no interface now; it may come back */
+        /* Its PF has no interface now, or no link, without which its driver takes no rates */
+        if (reply->error == -ENODEV || reply->error == -ENETDOWN) {
                 vf_retry_later(v, REASON_ATTRIBUTES, v->detail);
                 return;
         }

@@ -47,6 +47,12 @@ static void part_ends(struct told_part *part, const struct worker_reply *reply) 
         free(part);
 }
 
+static const char *why(int error) {
+        return error == -EIO        ? "the driver does not show what it was told"
+               : error == -ENETDOWN ? "the PF's link is down"
+                                    : errno_text(error);
+}
+
 /* What became of one VF, as a worker would have said it of a request about that VF. */
 static struct worker_reply reply_for(const struct worker_reply *all, const struct vf_change *c) {
         struct worker_reply r = { .error = all->error, .reason = all->reason };
@@ -60,9 +66,7 @@ static struct worker_reply reply_for(const struct worker_reply *all, const struc
                 bool cannot = c->error == -EOPNOTSUPP || c->error == -EPROTONOSUPPORT;
 
                 r.reason = cannot ? REASON_ATTRIBUTE_UNSUPPORTED : REASON_ATTRIBUTES;
-                snprintf(r.detail, sizeof(r.detail), "%s: %s", ATTRIBUTES_STR(c->failed),
-                         c->error == -EIO ? "the driver does not show what it was told"
-                                          : errno_text(c->error));
+                snprintf(r.detail, sizeof(r.detail), "%s: %s", ATTRIBUTES_STR(c->failed), why(c->error));
         }
         return r;
 }

@@ -179,7 +179,7 @@ int devlink_vf_apply_to(const struct netvf_kernel *kernel, struct vf_change *cha
 int devlink_vf_apply(const struct devlink_handle *h, uint16_t pf, struct vf_change *changes, size_t n,
                      struct devlink_detail *detail, const char **step) {
         struct ports s = { .handle = h, .changes = changes, .n_changes = n, .pf = pf, .detail = detail };
-        const struct netvf_kernel kernel = { read_ports, send_ports, pause_once, &s };
+        const struct netvf_kernel kernel = { read_ports, send_ports, pause_once, NULL, &s };
         int r = devlink_vf_apply_to(&kernel, changes, n, step);
 
         free(s.list);

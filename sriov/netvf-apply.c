@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #define MESSAGE_VFS 256U /* VFs in one message: their list has a length of 16 bits, too */
+#define RATES       (ATTR_MIN_TX | ATTR_MAX_TX)
 
 /* One change set under way. */
 struct work {
@@ -77,8 +78,7 @@ static bool to_tell(const struct vf_attributes *want, const struct vf_attributes
                     struct vf_attributes *ret) {
         *ret = *want;
         ret->set = attributes_difference(want, now);
-        if (ret->set &
-            (ATTR_MIN_TX | ATTR_MAX_TX)) { /* one attribute of the kernel's: the other half stays */
+        if (ret->set & RATES) { /* one attribute of the kernel's: the other half stays */
                 ret->min_tx_mbps = want->set & ATTR_MIN_TX ? want->min_tx_mbps : now->min_tx_mbps;
                 ret->max_tx_mbps = want->set & ATTR_MAX_TX ? want->max_tx_mbps : now->max_tx_mbps;
         }
@@ -141,8 +141,8 @@ static int restore_mac(const struct work *w, size_t i, const struct vf_attribute
 /* Attribute by attribute, so that one that cannot be restored does not keep the others as they are. The first
  * error is told. A driver that cannot set an attribute has not set it for anybody. */
 static int restore_one(const struct work *w, size_t i, const struct vf_attributes *now) {
-        static const uint32_t order[] = { ATTR_VLAN,        ATTR_MIN_TX | ATTR_MAX_TX, ATTR_TRUST,
-                                          ATTR_SPOOF_CHECK, ATTR_LINK_STATE,           ATTR_RSS_QUERY };
+        static const uint32_t order[] = { ATTR_VLAN,        RATES,           ATTR_TRUST,
+                                          ATTR_SPOOF_CHECK, ATTR_LINK_STATE, ATTR_RSS_QUERY };
         int first = 0;
 
         FOREACH_ARRAY(bits, order, ARRAY_SIZE(order)) {
@@ -202,6 +202,12 @@ static bool undo(struct work *w) {
         return any;
 }
 
+/* igb refuses every rate while its link is down, also none (igb_main.c:igb_ndo_set_vf_bw()). */
+static bool waits_for_link(const struct work *w, const struct vf_change *c) {
+        return c->error == -EINVAL && !(c->failed & ~RATES) && w->kernel->link_down &&
+               w->kernel->link_down(w->kernel->userdata);
+}
+
 static void judge(struct work *w) {
         for (size_t i = 0; i < w->n; i++) {
                 struct vf_change *c = &w->changes[i];
@@ -211,6 +217,8 @@ static void judge(struct work *w) {
                         c->error = 0;
                 else if (c->error == 0)
                         c->error = -EIO; /* the driver said yes and did not */
+                else if (waits_for_link(w, c))
+                        c->error = -ENETDOWN;
         }
 }
 

@@ -13,6 +13,8 @@ struct netvf_kernel {
         int (*send)(void *userdata, const struct vf_change *changes, size_t n);
         /* False once it has waited long enough for a driver that is busy. */
         bool (*wait)(void *userdata);
+        /* True if the PF's link was down when it was read, once at least. NULL: nothing depends on it. */
+        bool (*link_down)(void *userdata);
         void *userdata;
 };
 

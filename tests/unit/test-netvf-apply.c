@@ -17,6 +17,7 @@ static struct driver {
         unsigned busy, busy_after; /* so many messages are answered with EAGAIN, at once or after the first VF
                                     */
         bool refuses_zero_mac, lies;
+        bool link_down; /* then it refuses rates */
         int32_t broken; /* this VF refuses everything but the MAC; -1 none */
         int32_t hung;   /* this VF answers EAGAIN to trust, for ever; -1 none */
         unsigned reads, messages, waits, waits_max;
@@ -37,6 +38,10 @@ static int fake_read(void *userdata, struct vf_attributes *ret, size_t n) {
         return d.read_errors == 0 || d.reads <= d.read_errors ? d.read_error : 0;
 }
 
+static bool fake_link_down(void *userdata) {
+        return d.link_down;
+}
+
 static int set_one(const struct vf_change *c, uint32_t bit) {
         const struct vf_attributes one = { .set = bit };
         struct vf_attributes a = c->attributes;
@@ -49,6 +54,8 @@ static int set_one(const struct vf_change *c, uint32_t bit) {
                 return -EINVAL;
         if ((int32_t) c->index == d.hung && bit == ATTR_TRUST)
                 return -EAGAIN;
+        if (d.link_down && bit & (ATTR_MIN_TX | ATTR_MAX_TX))
+                return -EINVAL;
         if (!(d.sets & bit))
                 return -EOPNOTSUPP;
         a.set = one.set;
@@ -83,7 +90,7 @@ static bool fake_wait(void *userdata) {
 }
 
 static int apply(struct vf_change *changes, size_t n) {
-        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, NULL };
+        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, fake_link_down, NULL };
         const char *step;
 
         d.reads = d.messages = 0;
@@ -277,6 +284,30 @@ static void test_busy_when_read(void **state) {
         assert_true(d.reads < 20);
 }
 
+/* Rates that only the missing link refuses; whatever else is refused has another reason. */
+static void test_link_down(void **state) {
+        struct vf_change c = red(0), p = plain(0);
+
+        fresh_driver();
+        assert_int_equal(apply(&c, 1), 0);
+        d.link_down = true;
+        assert_int_equal(apply(&p, 1), 0);
+        assert_int_equal(p.error, -ENETDOWN);
+        assert_int_equal(p.failed, ATTR_MAX_TX);
+        assert_int_equal(d.vf[0].vlan | d.vf[0].trust, 0);
+        d.sets = ATTR_ALL & ~ATTR_TRUST;
+        d.vf[0].trust = true;
+        p = plain(0);
+        assert_int_equal(apply(&p, 1), 0);
+        assert_int_equal(p.error, -EINVAL);
+        fresh_driver();
+        d.broken = 0;
+        c = (struct vf_change){ .mode = VF_CHANGE_SET,
+                                .attributes = { .set = ATTR_MAX_TX, .max_tx_mbps = 50 } };
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EINVAL); /* the link is up */
+}
+
 static void test_restore(void **state) {
         struct vf_change c = red(7), p = plain(7);
 
@@ -379,7 +410,7 @@ int main(void) {
                 cmocka_unit_test(test_restore),           cmocka_unit_test(test_wish),
                 cmocka_unit_test(test_harmless),          cmocka_unit_test(test_read),
                 cmocka_unit_test(test_half_of_the_rates), cmocka_unit_test(test_skipped),
-                cmocka_unit_test(test_busy_when_read),
+                cmocka_unit_test(test_busy_when_read),    cmocka_unit_test(test_link_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
