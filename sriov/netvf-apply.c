@@ -138,25 +138,26 @@ static int restore_mac(const struct work *w, size_t i, const struct vf_attribute
         return r;
 }
 
-/* Attribute by attribute, so that one that cannot be restored does not keep the others as they are. The first
- * error is told. A driver that cannot set an attribute has not set it for anybody. */
-static int restore_one(const struct work *w, size_t i, const struct vf_attributes *now) {
-        static const uint32_t order[] = { ATTR_VLAN,        RATES,           ATTR_TRUST,
-                                          ATTR_SPOOF_CHECK, ATTR_LINK_STATE, ATTR_RSS_QUERY };
+/* Attribute by attribute, so that one that cannot be had does not keep the others as they are. The first
+ * error is told. To restore: a driver that cannot set an attribute has not set it for anybody. */
+static int tell_singly(const struct work *w, size_t i, const struct vf_attributes *now) {
+        static const uint32_t order[] = { ATTR_VLAN,       RATES,          ATTR_TRUST, ATTR_SPOOF_CHECK,
+                                          ATTR_LINK_STATE, ATTR_RSS_QUERY, ATTR_MAC };
+        const uint32_t forgiven = ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY;
+        bool restore = w->changes[i].mode == VF_CHANGE_RESTORE;
         int first = 0;
 
         FOREACH_ARRAY(bits, order, ARRAY_SIZE(order)) {
                 struct vf_attributes want = w->want[i];
 
                 want.set &= *bits;
-                int r = send_one(w, i, &want, now);
-                if (r == -EOPNOTSUPP && *bits & (ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY))
+                int r = restore && want.set == ATTR_MAC ? restore_mac(w, i, now) : send_one(w, i, &want, now);
+                if (restore && r == -EOPNOTSUPP && *bits & forgiven)
                         w->want[i].set &= ~*bits;
                 else if (r < 0 && first == 0)
                         first = r;
         }
-        int r = w->want[i].set & ATTR_MAC ? restore_mac(w, i, now) : 0;
-        return first < 0 ? first : r;
+        return first;
 }
 
 static bool is_as_wanted(const struct work *w, size_t i) {
@@ -185,9 +186,9 @@ static int set_one(const struct work *w, size_t i, const struct vf_attributes *n
 static void send_each(struct work *w) {
         for (size_t i = 0; i < w->n; i++)
                 if (!is_as_wanted(w, i))
-                        w->changes[i].error = w->changes[i].mode == VF_CHANGE_RESTORE
-                                                              ? restore_one(w, i, now_of(w, i))
-                                                              : set_one(w, i, now_of(w, i));
+                        w->changes[i].error = w->changes[i].mode == VF_CHANGE_SET
+                                                              ? set_one(w, i, now_of(w, i))
+                                                              : tell_singly(w, i, now_of(w, i));
 }
 
 /* What could not be set as a whole is set back; true if there is any. */

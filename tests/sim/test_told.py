@@ -37,3 +37,17 @@ class LinkTest(ToldTest):
         host.set_link(ONE, up=True)
         host.wait_all_ready(4)
         self.all_plain(host)
+
+    def test_each_attribute_is_put_right_for_itself(self):
+        host = self.net()
+        vf = host.vm(vm="web1").vfs[0]
+        told = host.attributes(vf)
+        host.set_link(ONE, up=False)
+        host.set_attributes(vf, vlan=0, trust=1, max_tx_mbps=0)
+        host.call("Rescan")
+        wait_for(lambda: host.vf(vf)["drift"] == ["max_tx_mbps"])
+        self.assertEqual(host.attributes(vf), {**told, "max_tx_mbps": 0})
+        host.set_link(ONE, up=True)
+        host.call("Rescan")
+        wait_for(lambda: host.attributes(vf) == told)
+        wait_for(lambda: host.vf(vf)["drift"] == [])

@@ -284,6 +284,45 @@ static void test_busy_when_read(void **state) {
         assert_true(d.reads < 20);
 }
 
+/* Each attribute for itself: what is had stays, though another is refused. */
+static void test_correct(void **state) {
+        for (uint32_t refused = 1; refused < ATTR_ALL; refused <<= 1) {
+                struct vf_change c[2] = { red(0), red(1) };
+
+                fresh_driver();
+                for (unsigned i = 0; i < 2; i++) {
+                        c[i].mode = VF_CHANGE_CORRECT;
+                        d.vf[i].vlan = 7;
+                }
+                d.sets = ATTR_ALL & ~refused;
+                assert_int_equal(apply(c, 2), 0);
+                for (unsigned i = 0; i < 2; i++) {
+                        uint32_t failed = refused & c[i].attributes.set & red(0).attributes.set;
+
+                        assert_int_equal(c[i].failed, failed);
+                        assert_int_equal(c[i].error, failed ? -EOPNOTSUPP : 0);
+                        assert_int_equal(d.vf[i].vlan, refused == ATTR_VLAN ? 7 : 100);
+                        assert_int_equal(d.vf[i].trust, refused != ATTR_TRUST);
+                        assert_int_equal(d.vf[i].max_tx_mbps, refused == ATTR_MAX_TX ? 0 : 50);
+                        assert_int_equal(mac_to_number(d.vf[i].mac),
+                                         refused == ATTR_MAC ? 0 : 0x020000000100 + i);
+                }
+        }
+
+        struct vf_change c = plain(0); /* no random MAC, and nothing is forgiven */
+        fresh_driver();
+        c.mode = VF_CHANGE_CORRECT;
+        d.vf[0] = red(0).attributes;
+        d.refuses_zero_mac = true;
+        d.vf[0].link_state = LINK_STATE_DISABLE;
+        d.sets = ATTR_ALL & ~ATTR_LINK_STATE;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EOPNOTSUPP);
+        assert_int_equal(c.failed, ATTR_MAC | ATTR_LINK_STATE);
+        assert_int_equal(mac_to_number(d.vf[0].mac), 0x020000000100);
+        assert_int_equal(d.vf[0].vlan, 0);
+}
+
 /* Rates that only the missing link refuses; whatever else is refused has another reason. */
 static void test_link_down(void **state) {
         struct vf_change c = red(0), p = plain(0);
@@ -410,7 +449,8 @@ int main(void) {
                 cmocka_unit_test(test_restore),           cmocka_unit_test(test_wish),
                 cmocka_unit_test(test_harmless),          cmocka_unit_test(test_read),
                 cmocka_unit_test(test_half_of_the_rates), cmocka_unit_test(test_skipped),
-                cmocka_unit_test(test_busy_when_read),    cmocka_unit_test(test_link_down),
+                cmocka_unit_test(test_busy_when_read),    cmocka_unit_test(test_correct),
+                cmocka_unit_test(test_link_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
