@@ -57,16 +57,18 @@ static const char *why(int error) {
 static struct worker_reply reply_for(const struct worker_reply *all, const struct vf_change *c) {
         struct worker_reply r = { .error = all->error, .reason = all->reason };
 
-        memcpy(r.detail, all->detail, sizeof(r.detail));
-        if (r.error < 0 || !c)
+        if (r.error < 0 || !c) {
+                memcpy(r.detail, all->detail, sizeof(r.detail));
                 return r;
+        }
         r.error = c->error;
         memcpy(r.data, &c->attributes, sizeof(c->attributes));
         if (c->error < 0) {
                 bool cannot = c->error == -EOPNOTSUPP || c->error == -EPROTONOSUPPORT;
 
                 r.reason = cannot ? REASON_ATTRIBUTE_UNSUPPORTED : REASON_ATTRIBUTES;
-                snprintf(r.detail, sizeof(r.detail), "%s: %s", ATTRIBUTES_STR(c->failed), why(c->error));
+                snprintf(r.detail, sizeof(r.detail), all->detail[0] ? "%s: %s (%s)" : "%s: %s",
+                         ATTRIBUTES_STR(c->failed), why(c->error), all->detail);
         }
         return r;
 }

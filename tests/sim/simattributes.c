@@ -20,6 +20,7 @@ struct driver {
         unsigned num_vfs;
         int *errors; /* of each VF, by index */
         uint32_t cannot;
+        char detail[64];
 };
 
 static const char *file_of(const struct driver *d, unsigned index) {
@@ -116,7 +117,7 @@ static uint32_t read_cannot(const struct sim *s, struct address pf) {
 }
 
 /* What the driver says of each VF, and the record of it. */
-static void take_faults(const struct driver *d, const struct worker_request *q, const struct vf_change *c,
+static void take_faults(struct driver *d, const struct worker_request *q, const struct vf_change *c,
                         size_t n) {
         for (size_t i = 0; i < n; i++) {
                 struct worker_request one = *q;
@@ -128,6 +129,7 @@ static void take_faults(const struct driver *d, const struct worker_request *q, 
                 if (fault_take(d->sim, &one, &f)) {
                         record_fault(&one);
                         p.error = d->errors[c[i].index] = -f.error;
+                        snprintf(d->detail, sizeof(d->detail), "%s", f.detail);
                 }
                 record_done(&one, &p, now_usec());
         }
@@ -152,5 +154,5 @@ struct outcome attributes_change(const struct sim *s, const struct worker_reques
                                          : netvf_apply_to(&kernel, changes, n, &step);
         if (r >= 0)
                 r = out[0] = changeset_write(changes, n);
-        return r < 0 ? FAIL(-r, ATTRIBUTES, step) : OK;
+        return r < 0 ? FAIL(-r, ATTRIBUTES, step) : (struct outcome){ .detail = pathf("%s", d.detail) };
 }

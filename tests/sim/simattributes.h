@@ -6,8 +6,8 @@
  * driver, and not reported. While there is a file sim/pf/<PF>/link_down rates are refused.
  *
  * A fault of op=attributes with address= of a VF and value= of a mode (1 set, 2 restore, 3 correct) is what
- * the driver
- * says of that VF; the record has a line of its own for each VF of a change set. */
+ * the driver says of that VF, detail= the kernel's words for it; the record has a line of its own for each VF
+ * of a change set. */
 
 #include "daemon/worker-protocol.h"
 #include "simtree.h"
