@@ -79,7 +79,7 @@ static void on_put_right(const struct worker_reply *reply, int fds[WORKER_FDS_MA
         if (reply->error < 0) {
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
                          "its attributes cannot be put right: %s", reply->detail);
-                if (now.set && expected(v, &want))
+                if (told_tried(reply) && expected(v, &want))
                         v->drift = what_drifted(want, &now);
         } else {
                 v->drift = 0;

@@ -40,6 +40,10 @@ struct vf_attributes told_attributes(const struct worker_reply *reply) {
         return a;
 }
 
+bool told_tried(const struct worker_reply *reply) {
+        return reply->value[0] != 0;
+}
+
 static void part_ends(struct told_part *part, const struct worker_reply *reply) {
         int fds[WORKER_FDS_MAX] = { -1, -1 };
 
@@ -62,6 +66,7 @@ static struct worker_reply reply_for(const struct worker_reply *all, const struc
                 return r;
         }
         r.error = c->error;
+        r.value[0] = 1; /* told_tried() */
         memcpy(r.data, &c->attributes, sizeof(c->attributes));
         if (c->error < 0) {
                 bool cannot = c->error == -EOPNOTSUPP || c->error == -EPROTONOSUPPORT;

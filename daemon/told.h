@@ -13,4 +13,8 @@ int told_submit(struct managed_vf *v, const struct vf_change *change, worker_don
 /* The attributes that the driver reports, of a reply to told_submit(). */
 struct vf_attributes told_attributes(const struct worker_reply *reply);
 
+/* False: its change set failed as a whole, before or after the drivers were told. That says nothing of this
+ * VF. */
+bool told_tried(const struct worker_reply *reply);
+
 void told_stop(struct manager *m); /* after the worker link: nobody answers any more */

@@ -51,3 +51,27 @@ class LinkTest(ToldTest):
         host.call("Rescan")
         wait_for(lambda: host.attributes(vf) == told)
         wait_for(lambda: host.vf(vf)["drift"] == [])
+
+
+class WholeSetTest(ToldTest):
+    """A change set that fails as a whole says nothing of the VFs in it."""
+
+    def test_tried_again(self):
+        host = self.net()
+        vm = host.vm(vm="web1", count=4)
+        host.faults(f"op=attributes address={ONE} error=EIO reason=attributes-failed count=5")
+        vm.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(len(host.faults_hit()), 5)
+        self.all_plain(host)
+
+    def test_not_for_ever(self):
+        host = self.net()
+        vm = host.vm(vm="web1")
+        host.faults(f"op=attributes address={ONE} error=ENOMEM reason=attributes-failed")
+        vm.kill()
+        self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
+        host.faults()
+        host.call("Clear", address=vm.vfs[0])
+        host.wait_all_ready(4)
+        self.all_plain(host)
