@@ -9,6 +9,7 @@
 #include "daemon/lease.h"
 #include "daemon/nvme.h"
 #include "daemon/store.h"
+#include "daemon/told.h"
 #include "daemon/waiting.h"
 #include "sriov/inventory.h"
 
@@ -241,6 +242,7 @@ static int add_pf(struct manager *m, struct pf *scanned) {
         pfs[m->inventory.n_pfs++] = &p->pf;
         qsort(pfs, m->inventory.n_pfs, sizeof(*pfs), pf_compare);
         store_load_pf(p);
+        told_adopt(p);
         /* not before a worker has said who it is, if that may make a difference */
         p->pf.pool = m->policy && policy_needs_identity(m->policy) ? -1 : pf_pool(m, &p->pf);
         events_pf(m, &p->pf, "added");

@@ -17,4 +17,10 @@ struct vf_attributes told_attributes(const struct worker_reply *reply);
  * VF. */
 bool told_tried(const struct worker_reply *reply);
 
+/* A PF that came: what is under way for one that had its address is its own. */
+void told_adopt(struct managed_pf *p);
+
+/* A step of a PF is over: what waited for that is told. */
+void told_go_on(struct manager *m);
+
 void told_stop(struct manager *m); /* after the worker link: nobody answers any more */
