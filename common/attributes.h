@@ -44,6 +44,7 @@ enum vf_change_mode {
         VF_CHANGE_READ,    /* nothing */
         VF_CHANGE_SET,     /* all of attributes, or as before */
         VF_CHANGE_RESTORE, /* as if nobody had used it: what its driver does not report, nobody has set */
+        VF_CHANGE_CORRECT, /* each of attributes for itself: what cannot be had does not undo the others */
         _VF_CHANGE_MODE_MAX,
 };
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #define NETWORK_CLASS 0x02U
+#define TRIES_MAX     10U /* of change sets that fail as a whole */
 
 static bool has_attributes(const struct managed_vf *v) {
         const struct pf *pf = v->vf.pf;
@@ -32,12 +33,22 @@ static struct vf_attributes unknown_baseline(const struct managed_vf *v) {
                                        .link_state = LINK_STATE_AUTO };
 }
 
+/* The VF is not to blame, and nobody gets it before it has its baseline. */
+static bool may_try_again(struct managed_vf *v, const struct worker_reply *reply) {
+        if (reply->error == -ENODEV || /* its PF has no interface now; it may come back */
+            reply->error == -ENETDOWN) /* rates wait for the link */
+                return true;
+        if (told_tried(reply) || worker_reply_is_transient(reply) || reply->reason == REASON_NOT_MANAGED)
+                return false; /* vf_step_failed() knows what to do */
+        return v->untold++ < TRIES_MAX;
+}
+
 static void on_restored(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_vf *v = userdata;
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error == -ENODEV) { /* its PF has no interface now; it may come back */
+        if (reply->error < 0 && may_try_again(v, reply)) {
                 vf_retry_later(v, REASON_ATTRIBUTES, v->detail);
                 return;
         }

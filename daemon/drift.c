@@ -63,15 +63,25 @@ static bool expected(const struct managed_vf *v, struct vf_attributes *ret) {
         return false;
 }
 
+/* What is left of drift; what the driver does not report is none. */
+static uint32_t what_drifted(struct vf_attributes want, const struct vf_attributes *now) {
+        want.set &= now->set;
+        return attributes_difference(&want, now);
+}
+
 static void on_put_right(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
+        const struct vf_attributes now = told_attributes(reply);
         struct managed_vf *v = userdata;
+        struct vf_attributes want;
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        if (reply->error < 0)
+        if (reply->error < 0) {
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
                          "its attributes cannot be put right: %s", reply->detail);
-        else {
+                if (told_tried(reply) && expected(v, &want))
+                        v->drift = what_drifted(want, &now);
+        } else {
                 v->drift = 0;
                 events_device(v->manager, v, "drift", "restored", "");
         }
@@ -94,7 +104,7 @@ static bool may_restore(struct managed_vf *v) {
 }
 
 static void put_right(struct managed_vf *v, const struct vf_attributes *want) {
-        const struct vf_change change = { .mode = VF_CHANGE_SET, .attributes = *want };
+        const struct vf_change change = { .mode = VF_CHANGE_CORRECT, .attributes = *want };
 
         if (v->vf.state == VF_READY) { /* it is not leased before it is as it was */
                 v->fresh = true;
@@ -112,8 +122,7 @@ static void compare(struct managed_vf *v, const struct vf_attributes *now) {
 
         if (!expected(v, &want) || now->set == 0)
                 return;
-        want.set &= now->set;
-        uint32_t drift = attributes_difference(&want, now), before = v->drift;
+        uint32_t drift = what_drifted(want, now), before = v->drift;
         v->drift = drift;
         if (drift == 0)
                 return;
@@ -129,6 +138,7 @@ static void compare(struct managed_vf *v, const struct vf_attributes *now) {
                          restore ? "; putting it right" : "");
                 events_device(v->manager, v, "drift", "changed", ATTRIBUTES_STR(drift));
         }
+        want.set &= now->set;
         if (restore)
                 put_right(v, &want);
 }

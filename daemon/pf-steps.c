@@ -9,11 +9,18 @@
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
 #include "daemon/store.h"
+#include "daemon/told.h"
 
 #include <errno.h>
 
-static void step_ended(struct managed_pf *p, const char *error) {
+/* What waited for the end of the step goes on. */
+static void not_busy(struct managed_pf *p) {
         p->busy = false;
+        told_go_on(p->manager);
+}
+
+static void step_ended(struct managed_pf *p, const char *error) {
+        not_busy(p);
         pf_rescan_soon(p); /* its VFs stood still meanwhile, and not every write makes an event */
         apply_step_ended(p->manager, p->pf.address, p->step, error);
         reconcile_soon(p->manager);
@@ -34,7 +41,7 @@ void pf_hangs(struct managed_pf *p) {
 static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) {
         if (p->gone) {
                 apply_step_ended(p->manager, p->pf.address, p->step, "the PF is gone");
-                p->busy = false;
+                not_busy(p);
                 managed_pf_unused(p);
                 return true;
         }
@@ -51,7 +58,7 @@ static bool pf_op_ended(struct managed_pf *p, const struct worker_reply *reply) 
                                  "%s: %s; trying again", step_kind_to_string(p->step), p->detail);
                 p->pf.reason = REASON_NO_WORKER;
                 p->retry = true;
-                p->busy = false;
+                not_busy(p);
                 pf_rescan_soon(p); /* whatever the worker did before it ended */
                 reconcile_retry(p->manager);
                 return true;
@@ -94,7 +101,7 @@ static void on_numvfs(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 p->pf.pending_vfs = 0;
                 store_pending(p);
         }
-        p->busy = false;
+        not_busy(p);
         p->fresh = reply->error == 0;
         if (pf_rescan(p) == -ENODEV) { /* p is freed */
                 apply_step_ended(m, a, kind, "the PF is gone");
@@ -286,9 +293,18 @@ void pf_forget_refusal(struct managed_pf *p) {
                 p->pf.reason = REASON_NONE;
 }
 
+/* What VFs are told goes by their numbers: those of a change set under way must not become others'. */
+static bool renumbers(enum step_kind kind) {
+        return kind == STEP_ENABLE || kind == STEP_RESIZE || kind == STEP_DISABLE || kind == STEP_ESWITCH;
+}
+
 bool pf_start_step(struct managed_pf *p, const struct step *s) {
         if (p->busy || p->retry || p->refused || p->pf.stuck || s->blocked)
                 return false;
+        if (p->telling && renumbers(s->kind)) {
+                p->step_waits = true;
+                return false;
+        }
         p->busy = true; /* before its callback, which may come at once when there is no memory */
         p->step = s->kind;
         p->target = s->to;

@@ -30,6 +30,7 @@ struct managed_pf {
         unsigned n_told; /* change sets that were sent */
         bool eswitch_asking, eswitch_due, eswitch_failed; /* see eswitch.c */
         struct told_set *telling;                         /* the change set under way, see told.c */
+        bool step_waits;                                  /* for the end of that */
         struct nvme_state nvme;                           /* see nvme.h; nothing before nvme_known */
         bool nvme_known, nvme_asking;
         bool nvme_stale;    /* something was done to it since it was asked */

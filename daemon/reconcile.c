@@ -10,6 +10,7 @@
 #include "daemon/nvme.h"
 #include "daemon/policy-load.h"
 #include "daemon/store.h"
+#include "daemon/told.h"
 #include "daemon/waiting.h"
 #include "sriov/inventory.h"
 
@@ -263,6 +264,7 @@ static int add_pf(struct manager *m, struct pf *scanned) {
         pfs[m->inventory.n_pfs++] = &p->pf;
         qsort(pfs, m->inventory.n_pfs, sizeof(*pfs), pf_compare);
         store_load_pf(p);
+        told_adopt(p);
         p->pf.pool = lacks_identity(m, &p->pf) ? -1 : pf_pool(m, &p->pf);
         events_pf(m, &p->pf, "added");
         pf_merge(p, scanned);

@@ -4,6 +4,7 @@
 #include "daemon/told.h"
 #include "common/text.h"
 #include "daemon/pf.h"
+#include "daemon/reconcile.h"
 #include "daemon/worker-changeset.h"
 #include "sriov/inventory.h"
 
@@ -14,16 +15,17 @@
  * 100 ms, the wait is nothing; who waits for a VF is not kept. */
 #define GATHER_USEC 10000ULL
 
-/* One VF's part. Addresses, because PF and VF may vanish meanwhile; a busy VF is not freed before done. */
+/* One VF's part. It may vanish meanwhile, and another come that has its address and number; but one that is
+ * busy is not freed before done. */
 struct told_part {
         struct told_part *next;
-        struct address vf, pf;
+        struct managed_vf *vf;
         struct vf_change change;
         worker_done done;
         void *userdata;
 };
 
-/* A set under way; the PF points to it. */
+/* A set under way; the PF that has its address points to it. */
 struct told_set {
         struct told_set *next; /* of manager->told_sets */
         struct manager *manager;
@@ -40,6 +42,10 @@ struct vf_attributes told_attributes(const struct worker_reply *reply) {
         return a;
 }
 
+bool told_tried(const struct worker_reply *reply) {
+        return reply->value[0] != 0;
+}
+
 static void part_ends(struct told_part *part, const struct worker_reply *reply) {
         int fds[WORKER_FDS_MAX] = { -1, -1 };
 
@@ -47,22 +53,29 @@ static void part_ends(struct told_part *part, const struct worker_reply *reply) 
         free(part);
 }
 
+static const char *why(int error) {
+        return error == -EIO        ? "the driver does not show what it was told"
+               : error == -ENETDOWN ? "the PF's link is down"
+                                    : errno_text(error);
+}
+
 /* What became of one VF, as a worker would have said it of a request about that VF. */
 static struct worker_reply reply_for(const struct worker_reply *all, const struct vf_change *c) {
         struct worker_reply r = { .error = all->error, .reason = all->reason };
 
-        memcpy(r.detail, all->detail, sizeof(r.detail));
-        if (r.error < 0 || !c)
+        if (r.error < 0 || !c) {
+                memcpy(r.detail, all->detail, sizeof(r.detail));
                 return r;
+        }
         r.error = c->error;
+        r.value[0] = 1; /* told_tried() */
         memcpy(r.data, &c->attributes, sizeof(c->attributes));
         if (c->error < 0) {
                 bool cannot = c->error == -EOPNOTSUPP || c->error == -EPROTONOSUPPORT;
 
                 r.reason = cannot ? REASON_ATTRIBUTE_UNSUPPORTED : REASON_ATTRIBUTES;
-                snprintf(r.detail, sizeof(r.detail), "%s: %s", ATTRIBUTES_STR(c->failed),
-                         c->error == -EIO ? "the driver does not show what it was told"
-                                          : errno_text(c->error));
+                snprintf(r.detail, sizeof(r.detail), all->detail[0] ? "%s: %s (%s)" : "%s: %s",
+                         ATTRIBUTES_STR(c->failed), why(c->error), all->detail);
         }
         return r;
 }
@@ -91,18 +104,34 @@ static void tell_in(struct manager *m, uint64_t usec) {
         sd_event_source_set_enabled(m->tell, SD_EVENT_ONESHOT);
 }
 
+void told_go_on(struct manager *m) {
+        if (m->told)
+                tell_in(m, 0);
+}
+
+/* Nothing is under way of this set any more. */
+static void set_ended(struct told_set *set, int error) {
+        struct pf *pf = inventory_find_pf(&set->manager->inventory, set->pf);
+        struct managed_pf *p = pf ? managed_pf(pf) : NULL;
+
+        told_go_on(set->manager);
+        if (!p)
+                return;
+        p->telling = NULL;
+        /* Its worker may go on some day: no other VFs under these numbers before that */
+        if (error == -ETIMEDOUT)
+                pf_hangs(p);
+        if (p->step_waits)
+                reconcile_soon(set->manager);
+        p->step_waits = false;
+}
+
 static void on_told(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct told_set *set = userdata;
         _cleanup_free_ struct vf_change *changes = NULL;
-        struct manager *m = set->manager;
         struct worker_reply all = *reply;
-        struct pf *pf = inventory_find_pf(&m->inventory, set->pf);
 
-        if (pf && managed_pf(pf)->telling == set) { /* not another that came in its place */
-                managed_pf(pf)->telling = NULL;
-                if (m->told)
-                        tell_in(m, 0);
-        }
+        set_ended(set, reply->error);
         if (all.error == 0) {
                 int r = changeset_read(fds[0], set->n, VFS_PER_PF_MAX, &changes);
 
@@ -131,21 +160,23 @@ static int part_compare(const void *a, const void *b) {
 }
 
 /* Takes all parts of this PF out of the queue. */
-static struct told_set *gather(struct manager *m, struct address pf) {
+static struct told_set *gather(struct manager *m, const struct managed_pf *pf) {
         struct told_set *set = calloc(1, sizeof(*set));
         size_t n = 0;
 
         if (!set)
                 return NULL;
         for (struct told_part *p = m->told; p; p = p->next)
-                n += address_equal(p->pf, pf);
-        *set = (struct told_set){ .manager = m, .pf = pf, .fd = -1, .parts = calloc(n, sizeof(*set->parts)) };
+                n += p->vf->vf.pf == &pf->pf;
+        *set = (struct told_set){
+                .manager = m, .pf = pf->pf.address, .fd = -1, .parts = calloc(n, sizeof(*set->parts))
+        };
         if (!set->parts) {
                 free(set);
                 return NULL;
         }
         for (struct told_part **i = &m->told; *i;)
-                if (address_equal((*i)->pf, pf)) {
+                if ((*i)->vf->vf.pf == &pf->pf) {
                         set->parts[set->n++] = *i;
                         *i = (*i)->next;
                 } else
@@ -168,43 +199,64 @@ static int send_set(struct told_set *set) {
         return worker_link_submit(set->manager->link, &op);
 }
 
-static void fail_set(struct told_set *set, int error, const char *detail) {
+static void fail_set(struct told_set *set, int error) {
         struct worker_reply reply = { .error = error, .reason = REASON_ATTRIBUTES };
 
-        text_copy(reply.detail, sizeof(reply.detail), detail);
+        text_copy(reply.detail, sizeof(reply.detail), "cannot ask a worker");
         for (size_t i = 0; i < set->n; i++)
                 part_ends(set->parts[i], &reply);
         set_free(set);
 }
 
-/* The first part in the queue whose PF has nothing under way; with its PF, NULL if that is gone. */
-static struct told_part *next_part(struct manager *m, struct pf **ret) {
-        for (struct told_part *p = m->told; p; p = p->next) {
-                *ret = inventory_find_pf(&m->inventory, p->pf);
-                if (!*ret || !managed_pf(*ret)->telling)
-                        return p;
+/* Whoever has the number of a VF that is gone is not to be told what that one should have. */
+static void end_gone(struct manager *m) {
+        struct worker_reply reply = { .error = -ENODEV, .reason = REASON_ATTRIBUTES };
+        struct told_part *gone = NULL, *p;
+
+        for (struct told_part **i = &m->told; (p = *i);)
+                if (p->vf->vf.state == VF_ABSENT) {
+                        *i = p->next;
+                        p->next = gone;
+                        gone = p;
+                } else
+                        i = &p->next;
+        text_copy(reply.detail, sizeof(reply.detail), "the VF is gone");
+        while ((p = gone)) {
+                gone = p->next;
+                part_ends(p, &reply);
+        }
+}
+
+/* The PF of the first part in the queue that can be told something now; NULL if there is none. While a step
+ * of the PF is under way its VFs may be about to change. */
+static struct managed_pf *next_pf(const struct manager *m) {
+        for (const struct told_part *p = m->told; p; p = p->next) {
+                struct managed_pf *pf = managed_pf(p->vf->vf.pf);
+
+                if (!pf->telling && !pf->busy)
+                        return pf;
         }
         return NULL;
 }
 
 static int on_tell(sd_event_source *s, uint64_t usec, void *userdata) {
         struct manager *m = userdata;
-        struct told_part *first;
-        struct pf *pf;
+        struct managed_pf *p;
 
-        while ((first = next_part(m, &pf))) {
-                struct told_set *set = gather(m, first->pf);
+        end_gone(m);
+        while ((p = next_pf(m))) {
+                struct told_set *set = gather(m, p);
                 if (!set) {
                         log_error("out of memory for what VFs are told; trying again");
                         tell_in(m, GATHER_USEC);
                         return 0;
                 }
-                int r = pf ? send_set(set) : -ENODEV;
+                int r = send_set(set);
                 if (r < 0)
-                        fail_set(set, r, pf ? "cannot ask a worker" : "the PF is gone");
+                        fail_set(set, r);
                 else {
-                        managed_pf(pf)->telling = set;
-                        managed_pf(pf)->n_told++;
+                        p->telling = set;
+                        p->n_told++;
                         set->next = m->told_sets;
                         m->told_sets = set;
                 }
@@ -221,12 +273,9 @@ int told_submit(struct managed_vf *v, const struct vf_change *change, worker_don
                 free(p);
                 return -ENOMEM;
         }
-        *p = (struct told_part){ .next = m->told,
-                                 .vf = v->vf.address,
-                                 .pf = v->vf.pf->address,
-                                 .change = *change,
-                                 .done = done,
-                                 .userdata = userdata };
+        *p = (struct told_part){
+                .next = m->told, .vf = v, .change = *change, .done = done, .userdata = userdata
+        };
         p->change.index = v->vf.index;
         m->told = p;
         v->busy = true;
@@ -234,6 +283,12 @@ int told_submit(struct managed_vf *v, const struct vf_change *change, worker_don
         v->op = WORKER_ATTRIBUTES;
         tell_in(m, change->mode == VF_CHANGE_SET ? 0 : GATHER_USEC);
         return 0;
+}
+
+void told_adopt(struct managed_pf *p) {
+        for (struct told_set *set = p->manager->told_sets; set; set = set->next)
+                if (address_equal(set->pf, p->pf.address))
+                        p->telling = set;
 }
 
 void told_stop(struct manager *m) {

@@ -13,4 +13,14 @@ int told_submit(struct managed_vf *v, const struct vf_change *change, worker_don
 /* The attributes that the driver reports, of a reply to told_submit(). */
 struct vf_attributes told_attributes(const struct worker_reply *reply);
 
+/* False: its change set failed as a whole, before or after the drivers were told. That says nothing of this
+ * VF. */
+bool told_tried(const struct worker_reply *reply);
+
+/* A PF that came: what is under way for one that had its address is its own. */
+void told_adopt(struct managed_pf *p);
+
+/* A step of a PF is over: what waited for that is told. */
+void told_go_on(struct manager *m);
+
 void told_stop(struct manager *m); /* after the worker link: nobody answers any more */

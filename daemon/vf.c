@@ -86,7 +86,7 @@ void vf_enter(struct managed_vf *v, enum vf_event e, enum reason reason) {
         }
         v->vf.state = now;
         v->vf.reason = v->shown = reason;
-        v->retries = 0;
+        v->retries = v->untold = 0;
         v->retry = false;
         if (now != old || reason != REASON_NONE) {
                 log_enter(v, old, reason);

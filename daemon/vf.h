@@ -26,6 +26,7 @@ struct managed_vf {
         bool fresh;           /* just enabled by us, nobody ever used it: needs no scrub */
         bool revoked;         /* reclaiming: the group node is root's again */
         bool plain;           /* its attributes are those of its baseline */
+        unsigned untold;      /* attempts at that in a row that failed for all VFs of its PF */
         bool nvme_set;        /* its controller is online and sees no disk, see nvme-life.c */
         unsigned nvme_stage;  /* of the way there */
         uint64_t nvme_set_at; /* usec, monotonic */

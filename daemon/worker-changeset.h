@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /* A change set as it travels between daemon and worker: n struct vf_change in a sealed memfd, of which
- * neither side trusts the other's. */
+ * neither side trusts the other's. What the kernel said beside its number when it refused one of them is the
+ * detail of a reply without an error. */
 
 #include "common/attributes.h"
 

@@ -192,12 +192,21 @@ static int tell(struct job *j, struct vf_change *changes, size_t n) {
         int r = eswitch_read(j->context->root_fd, pf, &mode, j->text, &j->step);
         if (r < 0)
                 return r;
+        if (mode != ESWITCH_SWITCHDEV) {
+                j->step = "the PF has no network interface";
+                r = netvf_find(j->context->root_fd, pf, &ifindex);
+                return r < 0 ? r : netvf_apply(ifindex, changes, n, &j->step);
+        }
         address_format(pf, h.device);
-        if (mode == ESWITCH_SWITCHDEV) /* drivers number their PFs as PCI does */
-                return devlink_vf_apply(&h, pf.function, changes, n, &detail, &j->step);
-        j->step = "the PF has no network interface";
-        r = netvf_find(j->context->root_fd, pf, &ifindex);
-        return r < 0 ? r : netvf_apply(ifindex, changes, n, &j->step);
+        /* drivers number their PFs as PCI does */
+        r = devlink_vf_apply(&h, pf.function, changes, n, &detail, &j->step);
+        if (r >= 0) /* of whatever VF was refused */
+                text_copy(j->reply->detail, sizeof(j->reply->detail), detail.text);
+        else if (detail.text[0]) {
+                snprintf(j->text, sizeof(j->text), "%s (%.110s)", j->step, detail.text);
+                j->step = j->text;
+        }
+        return r;
 }
 
 static int do_attributes(struct job *j) {

@@ -21,6 +21,7 @@ struct ports {
         struct devlink_port *list; /* of the last look */
         size_t n;
         struct devlink_detail *detail;
+        struct devlink_detail refusal; /* what the kernel said when it refused one last */
 };
 
 int devlink_vf_find(const struct devlink_port *ports, size_t n, uint16_t pf, uint32_t vf,
@@ -64,7 +65,7 @@ static int read_one(const struct ports *s, const struct devlink_port *port, stru
         ret->set = RATES;
         ret->min_tx_mbps = to_mbps(rate.tx_share);
         ret->max_tx_mbps = to_mbps(rate.tx_max);
-        if (port->function.set & FUNCTION_HW_ADDR) {
+        if (port->function.set & FUNCTION_HW_ADDR && !(port->function.hw_addr.byte[0] & 1)) {
                 ret->set |= ATTR_MAC;
                 ret->mac = port->function.hw_addr;
         }
@@ -120,10 +121,14 @@ static int send_one(const struct ports *s, const struct vf_change *c) {
 }
 
 static int send_ports(void *userdata, const struct vf_change *changes, size_t n) {
+        struct ports *s = userdata;
         int r = 0;
 
+        s->detail->text[0] = '\0';
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = send_one(userdata, &changes[i]);
+                r = send_one(s, &changes[i]);
+        if (r < 0)
+                s->refusal = *s->detail;
         return MIN(r, 0);
 }
 
@@ -179,9 +184,11 @@ int devlink_vf_apply_to(const struct netvf_kernel *kernel, struct vf_change *cha
 int devlink_vf_apply(const struct devlink_handle *h, uint16_t pf, struct vf_change *changes, size_t n,
                      struct devlink_detail *detail, const char **step) {
         struct ports s = { .handle = h, .changes = changes, .n_changes = n, .pf = pf, .detail = detail };
-        const struct netvf_kernel kernel = { read_ports, send_ports, pause_once, &s };
+        const struct netvf_kernel kernel = { read_ports, send_ports, pause_once, NULL, &s };
         int r = devlink_vf_apply_to(&kernel, changes, n, step);
 
+        if (r >= 0) /* the last look went well, and said nothing */
+                *detail = s.refusal;
         free(s.list);
         return r;
 }

@@ -9,7 +9,7 @@
 
 /* As netvf_apply(), of the VFs of PF number pf behind h. A change that wants more than a port can be told,
  * and not as a wish, is -EOPNOTSUPP before its VF is touched; one whose VF has no port is -ENODEV. *detail:
- * what the kernel said last. */
+ * what the kernel said when it refused one of them last, or to be read. */
 int devlink_vf_apply(const struct devlink_handle *h, uint16_t pf, struct vf_change *changes, size_t n,
                      struct devlink_detail *detail, const char **step);
 

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #define MESSAGE_VFS 256U /* VFs in one message: their list has a length of 16 bits, too */
+#define RATES       (ATTR_MIN_TX | ATTR_MAX_TX)
 
 /* One change set under way. */
 struct work {
@@ -46,9 +47,30 @@ static const struct vf_attributes *now_of(const struct work *w, size_t i) {
         return &w->now[w->changes[i].index];
 }
 
-static int look(struct work *w) {
+static int look_once(struct work *w) {
         memset(w->now, 0, w->n_now * sizeof(*w->now));
         return w->kernel->read(w->kernel->userdata, w->now, w->n_now);
+}
+
+/* Some drivers tell nothing of a VF while they reset it (i40e, ice), and the kernel leaves it out without a
+ * word. */
+static bool misses_one(const struct work *w) {
+        for (size_t i = 0; i < w->n; i++)
+                if (w->changes[i].mode != VF_CHANGE_READ && now_of(w, i)->set == 0)
+                        return true;
+        return false;
+}
+
+static bool is_busy(int r) {
+        return r == -EAGAIN || r == -EBUSY;
+}
+
+static int look(struct work *w) {
+        int r = look_once(w);
+
+        while ((is_busy(r) || (r >= 0 && misses_one(w))) && w->kernel->wait(w->kernel->userdata))
+                r = look_once(w);
+        return r;
 }
 
 /* Only what differs is told: drivers refuse what they do not know, even if it is as they have it. */
@@ -56,8 +78,7 @@ static bool to_tell(const struct vf_attributes *want, const struct vf_attributes
                     struct vf_attributes *ret) {
         *ret = *want;
         ret->set = attributes_difference(want, now);
-        if (ret->set &
-            (ATTR_MIN_TX | ATTR_MAX_TX)) { /* one attribute of the kernel's: the other half stays */
+        if (ret->set & RATES) { /* one attribute of the kernel's: the other half stays */
                 ret->min_tx_mbps = want->set & ATTR_MIN_TX ? want->min_tx_mbps : now->min_tx_mbps;
                 ret->max_tx_mbps = want->set & ATTR_MAX_TX ? want->max_tx_mbps : now->max_tx_mbps;
         }
@@ -69,7 +90,7 @@ static bool to_tell(const struct vf_attributes *want, const struct vf_attributes
 static int send_patiently(const struct work *w, const struct vf_change *message, size_t n) {
         int r = w->kernel->send(w->kernel->userdata, message, n);
 
-        while ((r == -EAGAIN || r == -EBUSY) && w->kernel->wait(w->kernel->userdata))
+        while (is_busy(r) && w->kernel->wait(w->kernel->userdata))
                 r = w->kernel->send(w->kernel->userdata, message, n);
         return r;
 }
@@ -117,25 +138,26 @@ static int restore_mac(const struct work *w, size_t i, const struct vf_attribute
         return r;
 }
 
-/* Attribute by attribute, so that one that cannot be restored does not keep the others as they are. The first
- * error is told. A driver that cannot set an attribute has not set it for anybody. */
-static int restore_one(const struct work *w, size_t i, const struct vf_attributes *now) {
-        static const uint32_t order[] = { ATTR_VLAN,        ATTR_MIN_TX | ATTR_MAX_TX, ATTR_TRUST,
-                                          ATTR_SPOOF_CHECK, ATTR_LINK_STATE,           ATTR_RSS_QUERY };
+/* Attribute by attribute, so that one that cannot be had does not keep the others as they are. The first
+ * error is told. To restore: a driver that cannot set an attribute has not set it for anybody. */
+static int tell_singly(const struct work *w, size_t i, const struct vf_attributes *now) {
+        static const uint32_t order[] = { ATTR_VLAN,       RATES,          ATTR_TRUST, ATTR_SPOOF_CHECK,
+                                          ATTR_LINK_STATE, ATTR_RSS_QUERY, ATTR_MAC };
+        const uint32_t forgiven = ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY;
+        bool restore = w->changes[i].mode == VF_CHANGE_RESTORE;
         int first = 0;
 
         FOREACH_ARRAY(bits, order, ARRAY_SIZE(order)) {
                 struct vf_attributes want = w->want[i];
 
                 want.set &= *bits;
-                int r = send_one(w, i, &want, now);
-                if (r == -EOPNOTSUPP && *bits & (ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY))
+                int r = restore && want.set == ATTR_MAC ? restore_mac(w, i, now) : send_one(w, i, &want, now);
+                if (restore && r == -EOPNOTSUPP && *bits & forgiven)
                         w->want[i].set &= ~*bits;
                 else if (r < 0 && first == 0)
                         first = r;
         }
-        int r = w->want[i].set & ATTR_MAC ? restore_mac(w, i, now) : 0;
-        return first < 0 ? first : r;
+        return first;
 }
 
 static bool is_as_wanted(const struct work *w, size_t i) {
@@ -164,9 +186,9 @@ static int set_one(const struct work *w, size_t i, const struct vf_attributes *n
 static void send_each(struct work *w) {
         for (size_t i = 0; i < w->n; i++)
                 if (!is_as_wanted(w, i))
-                        w->changes[i].error = w->changes[i].mode == VF_CHANGE_RESTORE
-                                                              ? restore_one(w, i, now_of(w, i))
-                                                              : set_one(w, i, now_of(w, i));
+                        w->changes[i].error = w->changes[i].mode == VF_CHANGE_SET
+                                                              ? set_one(w, i, now_of(w, i))
+                                                              : tell_singly(w, i, now_of(w, i));
 }
 
 /* What could not be set as a whole is set back; true if there is any. */
@@ -181,6 +203,12 @@ static bool undo(struct work *w) {
         return any;
 }
 
+/* igb refuses every rate while its link is down, also none (igb_main.c:igb_ndo_set_vf_bw()). */
+static bool waits_for_link(const struct work *w, const struct vf_change *c) {
+        return c->error == -EINVAL && !(c->failed & ~RATES) && w->kernel->link_down &&
+               w->kernel->link_down(w->kernel->userdata);
+}
+
 static void judge(struct work *w) {
         for (size_t i = 0; i < w->n; i++) {
                 struct vf_change *c = &w->changes[i];
@@ -190,6 +218,8 @@ static void judge(struct work *w) {
                         c->error = 0;
                 else if (c->error == 0)
                         c->error = -EIO; /* the driver said yes and did not */
+                else if (waits_for_link(w, c))
+                        c->error = -ENETDOWN;
         }
 }
 

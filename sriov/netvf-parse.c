@@ -24,14 +24,19 @@ static void take_vlan(struct nlattr *list, struct nlattr *plain, struct vf_attri
 
         if (!info && !vlan)
                 return;
+        uint32_t id = info ? info->vlan : vlan->vlan, qos = info ? info->qos : vlan->qos;
+        if (id > VLAN_ID_MAX + 1 || qos > VLAN_QOS_MAX)
+                return;
         ret->set |= ATTR_VLAN;
-        ret->vlan = (uint16_t) (info ? info->vlan : vlan->vlan);
-        ret->vlan_qos = (uint8_t) (info ? info->qos : vlan->qos);
+        ret->vlan = (uint16_t) id;
+        ret->vlan_qos = (uint8_t) qos;
         /* ETH_P_8021AD, big endian */
         ret->vlan_protocol = info && info->vlan && info->vlan_proto == __builtin_bswap16(0x88a8) ? VLAN_8021AD
                                                                                                  : VLAN_8021Q;
 }
 
+/* A value that no VF can have is as good as none: one driver that shows such must not cost the others theirs.
+ */
 static void take(struct nlattr *tb[], struct vf_attributes *ret) {
         const struct ifla_vf_mac *mac = payload(tb[IFLA_VF_MAC], sizeof(*mac));
         const struct ifla_vf_rate *rate = payload(tb[IFLA_VF_RATE], sizeof(*rate));
@@ -40,8 +45,11 @@ static void take(struct nlattr *tb[], struct vf_attributes *ret) {
         const struct ifla_vf_link_state *link = payload(tb[IFLA_VF_LINK_STATE], sizeof(*link));
         const struct ifla_vf_rss_query_en *rss = payload(tb[IFLA_VF_RSS_QUERY_EN], sizeof(*rss));
 
-        *ret = (struct vf_attributes){ .set = ATTR_MAC };
-        memcpy(ret->mac.byte, mac->mac, sizeof(ret->mac.byte));
+        *ret = (struct vf_attributes){ 0 };
+        if (!(mac->mac[0] & 1)) {
+                ret->set |= ATTR_MAC;
+                memcpy(ret->mac.byte, mac->mac, sizeof(ret->mac.byte));
+        }
         take_vlan(tb[IFLA_VF_VLAN_LIST], tb[IFLA_VF_VLAN], ret);
         if (rate) {
                 ret->set |= ATTR_MIN_TX | ATTR_MAX_TX;

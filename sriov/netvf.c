@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
@@ -24,6 +25,7 @@ DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
 struct link {
         int ifindex;
         unsigned pauses;
+        bool down; /* at one of the looks */
 };
 
 int netvf_find(int root_fd, struct address pf, int *ret_ifindex) {
@@ -47,7 +49,7 @@ struct answer {
         struct vf_attributes *attributes; /* of n VFs; NULL: none are expected */
         size_t n;
         int error;
-        bool found;
+        bool found, carrier;
 };
 
 static int on_valid(struct nl_msg *msg, void *userdata) {
@@ -57,6 +59,8 @@ static int on_valid(struct nl_msg *msg, void *userdata) {
         if (h->nlmsg_type == RTM_NEWLINK && a->attributes) {
                 a->error = netvf_parse(nlmsg_data(h), (size_t) nlmsg_datalen(h), a->attributes, a->n);
                 a->found = true;
+                if (a->error == 0) /* then there is a struct ifinfomsg */
+                        a->carrier = ((const struct ifinfomsg *) nlmsg_data(h))->ifi_flags & IFF_LOWER_UP;
         }
         return NL_OK;
 }
@@ -103,7 +107,7 @@ static struct nl_msg *request(const struct link *l, int type, int flags) {
 }
 
 static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
-        const struct link *l = userdata;
+        struct link *l = userdata;
         _cleanup_(nlmsg_freep) struct nl_msg *msg = request(l, RTM_GETLINK, NLM_F_REQUEST);
         struct answer a = { .attributes = ret, .n = n };
 
@@ -112,7 +116,16 @@ static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
         if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
                 return -ENOMEM;
         int r = ask(msg, &a);
-        return r < 0 ? r : a.found ? 0 : -ENODEV;
+        if (r < 0 || !a.found)
+                return r < 0 ? r : -ENODEV;
+        l->down = l->down || !a.carrier;
+        return 0;
+}
+
+static bool link_down(void *userdata) {
+        const struct link *l = userdata;
+
+        return l->down;
 }
 
 static int put_vlan(struct nl_msg *msg, uint32_t vf, const struct vf_attributes *a) {
@@ -188,7 +201,7 @@ static bool pause_once(void *userdata) {
 
 int netvf_apply(int ifindex, struct vf_change *changes, size_t n, const char **step) {
         struct link l = { .ifindex = ifindex };
-        const struct netvf_kernel kernel = { read_all, send_all, pause_once, &l };
+        const struct netvf_kernel kernel = { read_all, send_all, pause_once, link_down, &l };
 
         return netvf_apply_to(&kernel, changes, n, step);
 }

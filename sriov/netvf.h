@@ -13,7 +13,8 @@ int netvf_find(int root_fd, struct address pf, int *ret_ifindex);
 /* Carries out a change set: all VFs of it in one message where that works, then one look at what became of
  * them. Where the message fails or does less than it says, each VF is told alone, so that one does not spoil
  * the others; a VF that could not be set as a whole is set back. The work does not grow with the VFs of the
- * PF but by the one list that the kernel answers with.
+ * PF but by the one list that the kernel answers with. A VF that the driver says nothing of just now, because
+ * it resets it, is waited for. Rates that were refused while the PF's link was down are -ENETDOWN.
  *
  * 0 if every change was tried (.error says how each went); -errno if nothing was: *step says what failed, a
  * static text. */

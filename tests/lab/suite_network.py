@@ -4,6 +4,7 @@
 test builds on the state that the one before left."""
 import contextlib
 import json
+import threading
 
 import lab
 import wire
@@ -22,6 +23,8 @@ POLICY = {
     },
 }
 POLICY["tenants"]["bare"] = {"users": ["red"], "pools": {"net": {"quota": VFS}}}  # its VFs are told nothing
+POLICY["tenants"]["rated"] = {"users": ["red"], "pools": {"net": {"quota": 1, "vlans": [100], "macs": "02:00:00:00:0f:00/40",
+                                                                 "max_tx_mbps": 100}}}
 # What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw)
 REFUSED = {"link": {"link_state": "enable"}, "rate": {"min_tx_mbps": 10}, "stag": {"vlan_protocol": "802.1ad"}}
 for n, (tenant, extra) in enumerate(REFUSED.items()):
@@ -40,8 +43,8 @@ def is_plain(index):
     return vlan_of(now) == 0 and not now["address"].startswith("02:") and now["spoofchk"] and not now["trust"]
 
 
-def acquire(*argv, check=True):
-    r = vfctl("acquire", "--tenant", "red", "--vm", "x", "--user", "red", "--json", *argv, check=check)
+def acquire(*argv, tenant="red", check=True):
+    r = vfctl("acquire", "--tenant", tenant, "--vm", "x", "--user", "red", "--json", *argv, check=check)
     return json.loads(r.stdout)["lease"] if check else r
 
 
@@ -180,6 +183,43 @@ def test_switch_that_igb_does_not_have():
     lab.write_policy(POLICY)
     vfctl("reload")
     assert settled()
+
+
+@contextlib.contextmanager
+def without_link():
+    """QEMU's PHY finds its link again half a second after the interface went down or up: so it does that over and over."""
+    name, over = netdev(NET), threading.Event()
+
+    def go_down_and_up():
+        while not over.is_set():
+            for way in ("down", "up"):
+                run("ip", "link", "set", "dev", name, way)
+    thread = threading.Thread(target=go_down_and_up)
+    run("ip", "link", "set", "dev", name, "down")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        wire.up(NET)
+
+
+def test_rated_lease_ends_without_a_link():
+    """igb refuses every rate while its link is down, also to have none: the VF stays where it is, and nobody gets it, until the
+    link is back."""
+    lease = acquire("--pool", "net", tenant="rated")
+    address, index = lease["vfs"][0], vf(lease["vfs"][0])["index"]
+    assert told(NET)[index]["rate"]["max_tx"] == 100, told(NET)[index]
+    with without_link():
+        vfctl("release", lease["id"])
+        wait_for(lambda: (v := vf(address))["state"] != "reclaiming" or v["reason"] == "attributes-failed", 30, "it is tried")
+        v, now = vf(address), told(NET)[index]
+        print(f"  {address}: {v['state']} ({v['message']}), told {now['address']}, {now['rate']}", flush=True)
+        assert v["state"] == "reclaiming", v
+        assert not now["address"].startswith("02:") and vlan_of(now) == 0 and now["rate"]["max_tx"] == 100, now
+    wait_for(settled, 30, "it is made plain, and not quarantined")
+    assert is_plain(index)
 
 
 def shown(pf):

@@ -33,6 +33,9 @@ DEADLINE = 30 * int(os.environ.get("SIM_SLOW", "1"))
 DAEMON_UID = 3900
 MANY_USERS = os.geteuid() == 0 and open("/proc/self/uid_map").read().split()[2] == "4294967295"
 USERS = {"red": 3001, "blue": 3002, "stranger": 3003}
+# what the PF's driver has of a VF that nobody was told anything about, in the order of simattributes.h
+PLAIN = {"mac": "00:00:00:00:00:00", "vlan": 0, "vlan_qos": 0, "vlan_protocol": 0, "min_tx_mbps": 0, "max_tx_mbps": 0,
+         "spoof_check": 1, "trust": 0, "link_state": 0, "rss_query": 0}
 needs_users = unittest.skipUnless(MANY_USERS, "needs root, to act as several users")
 
 
@@ -575,12 +578,10 @@ class Host:
     def attributes(self, vf):
         """What the PF's driver keeps of a VF: names as in the policy, numbers as in <linux/if_link.h>."""
         try:
-            words = self.tree.read(f"sim/attributes/{vf}").split()
+            mac, *numbers = self.tree.read(f"sim/attributes/{vf}").split()
         except FileNotFoundError:
-            words = ["00:00:00:00:00:00", "0", "0", "0", "0", "0", "1", "0", "0", "0"]
-        names = ("vlan", "vlan_qos", "vlan_protocol", "min_tx_mbps", "max_tx_mbps", "spoof_check", "trust", "link_state",
-                 "rss_query")
-        return {"mac": words[0], **dict(zip(names, map(int, words[1:])))}
+            return dict(PLAIN)
+        return {"mac": mac, **dict(zip(list(PLAIN)[1:], map(int, numbers)))}
 
     def set_attributes(self, vf, **changes):
         """As somebody does with 'ip link' behind the daemon's back."""
@@ -593,6 +594,14 @@ class Host:
         for name in names:
             with open(self.tree.path(f"sim/pf/{pf}/cannot/{name}"), "w"):
                 pass
+
+    def set_link(self, pf, up):
+        """The cable of a PF's interface; without a link its driver refuses rates, as igb does."""
+        path = self.tree.path(f"sim/pf/{pf}/link_down")
+        if up:
+            os.unlink(path)
+        else:
+            open(path, "w").close()
 
     def faults_hit(self):
         try:

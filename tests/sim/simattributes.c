@@ -20,6 +20,7 @@ struct driver {
         unsigned num_vfs;
         int *errors; /* of each VF, by index */
         uint32_t cannot;
+        char detail[64];
 };
 
 static const char *file_of(const struct driver *d, unsigned index) {
@@ -67,20 +68,37 @@ static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
         return 0;
 }
 
+static bool has_no_link(const struct driver *d) {
+        return tree_exists(d->sim, pathf("sim/pf/%s/link_down", ADDRESS_STR(d->pf)));
+}
+
+static bool link_down(void *userdata) {
+        return has_no_link(userdata);
+}
+
+/* As net/core/rtnetlink.c:do_setvfinfo(): one after another, up to the first that the driver refuses. Without
+ * a link that is rates, as igb does it. */
+static int set_one(const struct driver *d, uint32_t index, const struct vf_attributes *want) {
+        const uint32_t rates = ATTR_MIN_TX | ATTR_MAX_TX;
+        struct vf_attributes now = get(d, index), taken = *want;
+        bool refuses = want->set & rates && !sim_has_ports(d->sim, d->pf) && has_no_link(d);
+
+        taken.set &= refuses ? ATTR_MAC | ATTR_VLAN : ATTR_ALL;
+        taken.set &= ~d->cannot;
+        now = attributes_overlay(&now, &taken);
+        put(d, index, &now);
+        return want->set & d->cannot ? -EOPNOTSUPP : refuses ? -EINVAL : 0;
+}
+
 static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
         const struct driver *d = userdata;
 
         fault_between(d->sim, "message");
         FOREACH_ARRAY(c, changes, n) {
-                struct vf_attributes now = get(d, c->index), one = c->attributes;
+                int r = d->errors[c->index] ? d->errors[c->index] : set_one(d, c->index, &c->attributes);
 
-                if (d->errors[c->index])
-                        return d->errors[c->index];
-                one.set &= ~d->cannot;
-                now = attributes_overlay(&now, &one);
-                put(d, c->index, &now);
-                if (c->attributes.set & d->cannot)
-                        return -EOPNOTSUPP;
+                if (r < 0)
+                        return r;
         }
         return 0;
 }
@@ -99,7 +117,7 @@ static uint32_t read_cannot(const struct sim *s, struct address pf) {
 }
 
 /* What the driver says of each VF, and the record of it. */
-static void take_faults(const struct driver *d, const struct worker_request *q, const struct vf_change *c,
+static void take_faults(struct driver *d, const struct worker_request *q, const struct vf_change *c,
                         size_t n) {
         for (size_t i = 0; i < n; i++) {
                 struct worker_request one = *q;
@@ -111,6 +129,7 @@ static void take_faults(const struct driver *d, const struct worker_request *q, 
                 if (fault_take(d->sim, &one, &f)) {
                         record_fault(&one);
                         p.error = d->errors[c[i].index] = -f.error;
+                        snprintf(d->detail, sizeof(d->detail), "%s", f.detail);
                 }
                 record_done(&one, &p, now_usec());
         }
@@ -119,7 +138,7 @@ static void take_faults(const struct driver *d, const struct worker_request *q, 
 struct outcome attributes_change(const struct sim *s, const struct worker_request *q,
                                  const int in[WORKER_FDS_MAX], int out[WORKER_FDS_MAX]) {
         struct driver d = { .sim = s, .pf = q->address, .cannot = read_cannot(s, q->address) };
-        const struct netvf_kernel kernel = { read_all, send_all, wait_no_more, &d };
+        const struct netvf_kernel kernel = { read_all, send_all, wait_no_more, link_down, &d };
         _cleanup_free_ struct vf_change *changes = NULL;
         _cleanup_free_ int *errors = NULL;
         size_t n = (size_t) q->value[0];
@@ -135,5 +154,5 @@ struct outcome attributes_change(const struct sim *s, const struct worker_reques
                                          : netvf_apply_to(&kernel, changes, n, &step);
         if (r >= 0)
                 r = out[0] = changeset_write(changes, n);
-        return r < 0 ? FAIL(-r, ATTRIBUTES, step) : OK;
+        return r < 0 ? FAIL(-r, ATTRIBUTES, step) : (struct outcome){ .detail = pathf("%s", d.detail) };
 }

@@ -3,10 +3,11 @@
 /* What a simulated PF's driver keeps of its VFs: sim/attributes/<VF>, one line: MAC VLAN QoS protocol min max
  * spoof-check trust link-state rss-query, numbers but for the MAC. No file: as a VF just enabled, which has
  * no MAC and checks for spoofing. An attribute with a file sim/pf/<PF>/cannot/<name> is refused by the
- * driver, and not reported.
+ * driver, and not reported. While there is a file sim/pf/<PF>/link_down rates are refused.
  *
- * A fault of op=attributes with address= of a VF and value= of a mode (1 set, 2 restore) is what the driver
- * says of that VF; the record has a line of its own for each VF of a change set. */
+ * A fault of op=attributes with address= of a VF and value= of a mode (1 set, 2 restore, 3 correct) is what
+ * the driver says of that VF, detail= the kernel's words for it; the record has a line of its own for each VF
+ * of a change set. */
 
 #include "daemon/worker-protocol.h"
 #include "simtree.h"

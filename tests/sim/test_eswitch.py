@@ -145,6 +145,15 @@ class AttributesTest(EswitchTest):
         told = host.attributes(vm.vfs[0])
         self.assertEqual((told["mac"], told["min_tx_mbps"], told["max_tx_mbps"]), ("02:00:00:00:00:01", 100, 200))
 
+    def test_what_the_kernel_says_is_shown(self):
+        host = self.switch("switchdev", grant={"macs": ["02:00:00:00:00:01"]})
+        host.wait_all_ready(4)
+        vf = host.tree.pfs[ONE].vfs[0]
+        host.faults(f"op=attributes address={vf} value=1 error=EINVAL detail=no-such-address")
+        error = self.refused("attributes-failed", host.vm().acquire, vm="web1")
+        self.assertIn("mac: Invalid argument (no-such-address)", str(error))
+        host.wait_all_ready(4)
+
     def test_what_they_cannot(self):
         host = self.switch("switchdev", grant={"vlans": [5]})
         host.wait_all_ready(4)

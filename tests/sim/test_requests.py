@@ -618,8 +618,7 @@ class AttributesTest(SimTest):
         ops = [op for op, *_ in host.operations(address=vm.vfs[0], told=True)]
         self.assertLess(len(ops) - 1 - ops[::-1].index("attributes"), ops.index("scrub"))
 
-    PLAIN = {"mac": "00:00:00:00:00:00", "vlan": 0, "vlan_qos": 0, "vlan_protocol": 0, "min_tx_mbps": 0, "max_tx_mbps": 0,
-             "spoof_check": 1, "trust": 0, "link_state": 0, "rss_query": 0}
+    PLAIN = harness.PLAIN
 
     def test_what_the_driver_has(self):
         host = self.host([PF(ONE, netdev="enp1s0")], policy=policy(grant={**self.GRANT, "trust": True}))

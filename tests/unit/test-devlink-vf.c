@@ -45,7 +45,7 @@ static bool fake_wait(void *userdata) {
 }
 
 static void apply(struct vf_change *changes, size_t n) {
-        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, NULL };
+        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, NULL, NULL };
         const char *step;
 
         k.sent = 0;

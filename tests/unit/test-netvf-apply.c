@@ -17,9 +17,14 @@ static struct driver {
         unsigned busy, busy_after; /* so many messages are answered with EAGAIN, at once or after the first VF
                                     */
         bool refuses_zero_mac, lies;
+        bool link_down; /* then it refuses rates */
         int32_t broken; /* this VF refuses everything but the MAC; -1 none */
+        int32_t hung;   /* this VF answers EAGAIN to trust, for ever; -1 none */
         unsigned reads, messages, waits, waits_max;
-        int read_error;
+        int read_error; /* of the first read_errors looks; of all if that is 0 */
+        unsigned read_errors;
+        uint32_t skipped; /* it says nothing of this VF in so many looks, after the first skip_at */
+        unsigned skips, skip_at;
 } d;
 
 static int fake_read(void *userdata, struct vf_attributes *ret, size_t n) {
@@ -28,7 +33,13 @@ static int fake_read(void *userdata, struct vf_attributes *ret, size_t n) {
                 ret[i] = d.vf[i];
                 ret[i].set = d.reports;
         }
-        return d.read_error;
+        if (d.reads > d.skip_at && d.reads <= d.skip_at + d.skips && d.skipped < n)
+                ret[d.skipped] = (struct vf_attributes){ 0 };
+        return d.read_errors == 0 || d.reads <= d.read_errors ? d.read_error : 0;
+}
+
+static bool fake_link_down(void *userdata) {
+        return d.link_down;
 }
 
 static int set_one(const struct vf_change *c, uint32_t bit) {
@@ -40,6 +51,10 @@ static int set_one(const struct vf_change *c, uint32_t bit) {
         if (bit == ATTR_MAC && d.refuses_zero_mac && mac_to_number(a.mac) == 0)
                 return -EINVAL;
         if ((int32_t) c->index == d.broken && bit != ATTR_MAC)
+                return -EINVAL;
+        if ((int32_t) c->index == d.hung && bit == ATTR_TRUST)
+                return -EAGAIN;
+        if (d.link_down && bit & (ATTR_MIN_TX | ATTR_MAX_TX))
                 return -EINVAL;
         if (!(d.sets & bit))
                 return -EOPNOTSUPP;
@@ -75,7 +90,7 @@ static bool fake_wait(void *userdata) {
 }
 
 static int apply(struct vf_change *changes, size_t n) {
-        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, NULL };
+        const struct netvf_kernel kernel = { fake_read, fake_send, fake_wait, fake_link_down, NULL };
         const char *step;
 
         d.reads = d.messages = 0;
@@ -84,7 +99,9 @@ static int apply(struct vf_change *changes, size_t n) {
 
 static void fresh_driver(void) {
         memset(&d, 0, sizeof(d));
-        d = (struct driver){ .reports = ATTR_ALL, .sets = ATTR_ALL, .broken = -1, .waits_max = 10 };
+        d = (struct driver){
+                .reports = ATTR_ALL, .sets = ATTR_ALL, .broken = -1, .hung = -1, .waits_max = 10
+        };
         for (unsigned i = 0; i < VFS; i++)
                 d.vf[i].spoof_check = true;
 }
@@ -206,15 +223,128 @@ static void test_busy(void **state) {
                 assert_int_equal(c[i].error, 0);
         assert_int_equal(d.waits, 4);
 
-        fresh_driver(); /* for ever: it ends, and nothing is left half done where that could be helped */
-        d.busy = 100000;
+        fresh_driver(); /* for ever: it ends, and what was done until then is undone */
+        d.hung = 1;
         struct vf_change again[3] = { red(0), red(1), red(2) };
         assert_int_equal(apply(again, 3), 0);
         for (unsigned i = 0; i < 3; i++) {
-                assert_int_equal(again[i].error, -EAGAIN);
-                assert_true(is_plain(i));
+                assert_int_equal(again[i].error, i == 1 ? -EAGAIN : 0);
+                assert_true(i == 1 ? is_plain(i) : d.vf[i].trust);
         }
+        assert_int_equal(again[1].failed, ATTR_TRUST);
         assert_true(d.messages < 40);
+}
+
+/* A driver that says nothing of a VF while it resets it: at the first look, when it is read back, for ever.
+ */
+static void test_skipped(void **state) {
+        for (unsigned at = 0; at < 2; at++) {
+                struct vf_change c[3] = { red(0), red(1), red(2) }, p = plain(1);
+
+                fresh_driver();
+                d.skipped = 1, d.skip_at = at, d.skips = 4;
+                assert_int_equal(apply(c, 3), 0);
+                assert_int_equal(d.waits, 4);
+                for (unsigned i = 0; i < 3; i++)
+                        assert_true(c[i].error == 0 && d.vf[i].vlan == 100);
+                d.skips = 2;
+                assert_int_equal(apply(&p, 1), 0);
+                assert_int_equal(p.error, 0);
+                assert_true(is_plain(1));
+        }
+
+        struct vf_change c = red(1), other = red(2);
+        fresh_driver(); /* what it had is known, so it can be undone */
+        d.skipped = 1, d.skips = 4;
+        d.broken = 1;
+        d.vf[1].mac = mac_from_number(0x02aa00000001);
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EINVAL);
+        assert_int_equal(mac_to_number(d.vf[1].mac), 0x02aa00000001);
+
+        fresh_driver();
+        d.skipped = 1, d.skips = 1000;
+        c = red(1);
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EIO);
+        assert_true(d.reads < 20);
+        assert_int_equal(apply(&other, 1), 0); /* nobody waits for another's reset */
+        assert_int_equal(d.reads, 2);
+}
+
+static void test_busy_when_read(void **state) {
+        struct vf_change c = red(0);
+
+        fresh_driver();
+        d.read_error = -EAGAIN, d.read_errors = 3;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, 0);
+        d.read_errors = 0; /* for ever */
+        assert_int_equal(apply(&c, 1), -EAGAIN);
+        assert_true(d.reads < 20);
+}
+
+/* Each attribute for itself: what is had stays, though another is refused. */
+static void test_correct(void **state) {
+        for (uint32_t refused = 1; refused < ATTR_ALL; refused <<= 1) {
+                struct vf_change c[2] = { red(0), red(1) };
+
+                fresh_driver();
+                for (unsigned i = 0; i < 2; i++) {
+                        c[i].mode = VF_CHANGE_CORRECT;
+                        d.vf[i].vlan = 7;
+                }
+                d.sets = ATTR_ALL & ~refused;
+                assert_int_equal(apply(c, 2), 0);
+                for (unsigned i = 0; i < 2; i++) {
+                        uint32_t failed = refused & c[i].attributes.set & red(0).attributes.set;
+
+                        assert_int_equal(c[i].failed, failed);
+                        assert_int_equal(c[i].error, failed ? -EOPNOTSUPP : 0);
+                        assert_int_equal(d.vf[i].vlan, refused == ATTR_VLAN ? 7 : 100);
+                        assert_int_equal(d.vf[i].trust, refused != ATTR_TRUST);
+                        assert_int_equal(d.vf[i].max_tx_mbps, refused == ATTR_MAX_TX ? 0 : 50);
+                        assert_int_equal(mac_to_number(d.vf[i].mac),
+                                         refused == ATTR_MAC ? 0 : 0x020000000100 + i);
+                }
+        }
+
+        struct vf_change c = plain(0); /* no random MAC, and nothing is forgiven */
+        fresh_driver();
+        c.mode = VF_CHANGE_CORRECT;
+        d.vf[0] = red(0).attributes;
+        d.refuses_zero_mac = true;
+        d.vf[0].link_state = LINK_STATE_DISABLE;
+        d.sets = ATTR_ALL & ~ATTR_LINK_STATE;
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EOPNOTSUPP);
+        assert_int_equal(c.failed, ATTR_MAC | ATTR_LINK_STATE);
+        assert_int_equal(mac_to_number(d.vf[0].mac), 0x020000000100);
+        assert_int_equal(d.vf[0].vlan, 0);
+}
+
+/* Rates that only the missing link refuses; whatever else is refused has another reason. */
+static void test_link_down(void **state) {
+        struct vf_change c = red(0), p = plain(0);
+
+        fresh_driver();
+        assert_int_equal(apply(&c, 1), 0);
+        d.link_down = true;
+        assert_int_equal(apply(&p, 1), 0);
+        assert_int_equal(p.error, -ENETDOWN);
+        assert_int_equal(p.failed, ATTR_MAX_TX);
+        assert_int_equal(d.vf[0].vlan | d.vf[0].trust, 0);
+        d.sets = ATTR_ALL & ~ATTR_TRUST;
+        d.vf[0].trust = true;
+        p = plain(0);
+        assert_int_equal(apply(&p, 1), 0);
+        assert_int_equal(p.error, -EINVAL);
+        fresh_driver();
+        d.broken = 0;
+        c = (struct vf_change){ .mode = VF_CHANGE_SET,
+                                .attributes = { .set = ATTR_MAX_TX, .max_tx_mbps = 50 } };
+        assert_int_equal(apply(&c, 1), 0);
+        assert_int_equal(c.error, -EINVAL); /* the link is up */
 }
 
 static void test_restore(void **state) {
@@ -318,7 +448,9 @@ int main(void) {
                 cmocka_unit_test(test_not_reported),      cmocka_unit_test(test_busy),
                 cmocka_unit_test(test_restore),           cmocka_unit_test(test_wish),
                 cmocka_unit_test(test_harmless),          cmocka_unit_test(test_read),
-                cmocka_unit_test(test_half_of_the_rates),
+                cmocka_unit_test(test_half_of_the_rates), cmocka_unit_test(test_skipped),
+                cmocka_unit_test(test_busy_when_read),    cmocka_unit_test(test_correct),
+                cmocka_unit_test(test_link_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ struct kind {
         uint32_t except; /* but for every so many-th, which the driver cannot tell about; 0: none */
         bool stats;
         uint16_t filler; /* bytes of something unknown in the first VF */
+        bool odd;        /* what cannot be: see make_odd() */
 };
 
 static size_t begin(struct message *m, uint16_t type) {
@@ -74,6 +75,21 @@ static void put_stats(struct message *m, uint32_t vf) {
         end(m, at);
 }
 
+/* Every fourth VF each: a MAC of a group, no such VLAN, no such priority. */
+static void make_odd(uint32_t i, struct ifla_vf_mac *mac, struct ifla_vf_vlan *vlan,
+                     struct ifla_vf_vlan_info *info) {
+        switch (i % 4) {
+        case 1:
+                mac->mac[0] = 0x03;
+                break;
+        case 2:
+                vlan->vlan = info->vlan = 4096 + 7;
+                break;
+        case 3:
+                vlan->qos = info->qos = 256 + 7;
+        }
+}
+
 /* Each VF has other values. */
 static void put_vf(struct message *m, uint32_t i, const struct kind *k) {
         struct ifla_vf_mac mac = {
@@ -89,6 +105,8 @@ static void put_vf(struct message *m, uint32_t i, const struct kind *k) {
         struct ifla_vf_trust trust = { i, i % 2 };
         size_t at = begin(m, IFLA_VF_INFO), list;
 
+        if (k->odd)
+                make_odd(i, &mac, &vlan, &info);
         PUT(m, IFLA_VF_MAC, mac);
         PUT(m, IFLA_VF_BROADCAST, broadcast);
         PUT(m, IFLA_VF_VLAN, vlan);
@@ -269,6 +287,25 @@ static void test_no_such_vf(void **state) {
         assert_int_equal(netvf_parse(m.data, sizeof(struct ifinfomsg), a, 5), -EBADMSG);
 }
 
+/* What no VF can have is left out; the rest of that VF, and the other VFs, are as ever. */
+static void test_odd_values(void **state) {
+        static struct vf_attributes all[64];
+        static struct message m;
+        struct kind k = { .n = 64, .odd = true };
+
+        make_kind(&m, &k);
+        assert_int_equal(netvf_parse(m.data, m.n, all, 64), 0);
+        for (uint32_t i = 0; i < 64; i++) {
+                assert_int_equal(all[i].set & ATTR_MAC, i % 4 == 1 ? 0 : ATTR_MAC);
+                assert_int_equal(all[i].set & ATTR_VLAN, i % 4 >= 2 ? 0 : ATTR_VLAN);
+                assert_int_equal(all[i].max_tx_mbps, 1000 + i);
+                assert_int_equal(all[i].mac.byte[0] & 1, 0);
+                assert_true(all[i].vlan <= VLAN_ID_MAX && all[i].vlan_qos <= VLAN_QOS_MAX);
+                if (i % 4 == 0)
+                        require_vf(&all[i], i);
+        }
+}
+
 static void look_at_statistics(const uint8_t *data, size_t size) {
         _cleanup_free_ struct vf_statistics *list = NULL;
         size_t n = 0;
@@ -308,6 +345,7 @@ int main(void) {
                 cmocka_unit_test(test_every_wrapped_length),
                 cmocka_unit_test(test_cut),
                 cmocka_unit_test(test_no_such_vf),
+                cmocka_unit_test(test_odd_values),
                 cmocka_unit_test(test_damaged),
         };
 
