@@ -578,21 +578,11 @@ static void test_memlock(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
-                TEST(test_targets),
-                TEST(test_links_must_agree),
-                TEST(test_subject),
-                TEST(test_arguments),
-                TEST(test_malformed),
-                TEST(test_operations),
-                TEST(test_config),
-                TEST(test_memlock),
-                TEST(test_identify),
-                TEST(test_whole),
-                TEST(test_subject_of_whole),
-                TEST(test_disk_of_the_host),
-                TEST(test_nvme_targets),
-                TEST(test_nvme_arguments),
-                TEST(test_bind_of_one_that_is_held),
+                TEST(test_targets),      TEST(test_links_must_agree), TEST(test_subject),
+                TEST(test_arguments),    TEST(test_malformed),        TEST(test_operations),
+                TEST(test_config),       TEST(test_memlock),          TEST(test_identify),
+                TEST(test_whole),        TEST(test_subject_of_whole), TEST(test_disk_of_the_host),
+                TEST(test_nvme_targets), TEST(test_nvme_arguments),   TEST(test_bind_of_one_that_is_held),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
