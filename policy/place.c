@@ -18,9 +18,10 @@ struct round {
         size_t wants[WANTS_MAX]; /* of this pool, what fits least goes first: what the fewest PFs can do, then
                                   * the highest minimum rate */
         size_t n_wants;
-        unsigned count;           /* VFs of all of them */
-        size_t n_able[WANTS_MAX]; /* by want: PFs of the pool whose driver can do it */
-        size_t n_pfs;             /* of the pool */
+        unsigned count; /* VFs of all of them */
+        /* What the pool has in all, whoever has it now; and, by want, what PFs have whose driver can do it.
+         */
+        size_t n_pfs, n_vfs, n_able[WANTS_MAX], n_able_vfs[WANTS_MAX];
 };
 
 /* The rules that keep a VF from a PF, in the order in which a refusal names them. */
@@ -75,13 +76,16 @@ static void find_able(struct round *r) {
 
                 if (!in_pool(r, s))
                         continue;
+                size_t vfs = MAX(s->pf->n_vfs, (size_t) pool_vf_count(r->pool, s->pf->total_vfs));
                 r->n_pfs++;
+                r->n_vfs += vfs;
                 for (size_t k = 0; k < r->n_wants; k++) {
                         size_t want = r->wants[k];
                         bool able = !(pf_refuses(s->pf, &r->attributes[want]) & ~r->grant->wish);
 
                         s->able |= able ? 1U << want : 0;
                         r->n_able[want] += able;
+                        r->n_able_vfs[want] += able ? vfs : 0;
                 }
         }
 }
@@ -311,23 +315,6 @@ static bool lacks_disks(const struct round *r) {
         return false;
 }
 
-/* No PF of the pool can do what a want asks, whoever gives VFs back: names the first PF and what it cannot.
- */
-static bool is_unsupported(const struct round *r, char *detail, size_t size) {
-        size_t i = 0, k = 0;
-
-        while (i < r->n_wants && r->n_able[r->wants[i]] > 0)
-                i++;
-        if (i == r->n_wants || r->n_pfs == 0)
-                return false;
-        while (!in_pool(r, &r->p->sites[k]))
-                k++;
-        const struct pf *pf = r->p->sites[k].pf;
-        snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, pf->driver,
-                 ATTRIBUTES_STR(pf_refuses(pf, &r->attributes[r->wants[i]]) & ~r->grant->wish));
-        return true;
-}
-
 /* What keeps a want from some of the PFs. */
 static uint32_t refused_by_some(const struct round *r, size_t want) {
         uint32_t refused = 0;
@@ -336,6 +323,35 @@ static uint32_t refused_by_some(const struct round *r, size_t want) {
                 if (in_pool(r, &r->p->sites[i]))
                         refused |= pf_refuses(r->p->sites[i].pf, &r->attributes[want]);
         return refused & ~r->grant->wish;
+}
+
+/* No PF of the pool can do what a want asks: names the first one and what it cannot. */
+static void name_unable(const struct round *r, size_t want, char *detail, size_t size) {
+        size_t i = 0;
+
+        while (!in_pool(r, &r->p->sites[i]))
+                i++;
+        const struct pf *pf = r->p->sites[i].pf;
+        snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, pf->driver,
+                 ATTRIBUTES_STR(pf_refuses(pf, &r->attributes[want]) & ~r->grant->wish));
+}
+
+/* What drivers cannot do would be in the way of a want even if everybody gave everything back. */
+static bool is_unsupported(const struct round *r, char *detail, size_t size) {
+        for (size_t i = 0; i < r->n_wants && r->n_pfs > 0; i++) {
+                size_t want = r->wants[i];
+                unsigned needed = needed_with(r, want);
+
+                if (r->n_able[want] == 0)
+                        name_unable(r, want, detail, size);
+                else if (r->n_able_vfs[want] < needed && r->n_vfs >= r->count)
+                        snprintf(detail, size, "pool %s: %zu of %u VFs on PFs that can do %s", r->pool->name,
+                                 r->n_able_vfs[want], needed, ATTRIBUTES_STR(refused_by_some(r, want)));
+                else
+                        continue;
+                return true;
+        }
+        return false;
 }
 
 static int refuse_ready(const struct round *r, const struct shortage *s, char *detail, size_t size) {

@@ -297,7 +297,7 @@ static void tells_full_from_unable(void **state) {
 static void judges_each_want(void **state) {
         struct host h = new_host();
         struct grant *g = &h.policy->tenants[1].grants[0];
-        struct pf *able = host_add_pf(&h, 1, 1, 1), *unable = host_add_pf(&h, 2, 1, 1);
+        struct pf *unable = host_add_pf(&h, 1, 1, 1), *able = host_add_pf(&h, 2, 2, 2);
         struct request r = { .tenant = "blue",
                              .vm = "vm",
                              .wants = { { "net", 1, { .set = ATTR_MIN_TX } }, { .pool = "net", .count = 1 } },
@@ -313,11 +313,17 @@ static void judges_each_want(void **state) {
         assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
         assert_ptr_equal(a.vfs[0].vf->pf, unable);
         assert_ptr_equal(a.vfs[1].vf->pf, able);
-        r.wants[1].count = 2; /* more than the able PF has, while there are as many VFs */
-        able->vfs[0]->state = VF_LEASED;
+        r.wants[1].count = 2; /* more than the able PF has left, while there are as many VFs */
+        able->vfs[0]->state = able->vfs[1]->state = VF_LEASED;
         pf_set_vfs(unable, 3, VF_READY);
         assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_POOL_EMPTY);
         assert_string_equal(detail, "pool net: 0 of 2 VFs ready on PFs that can do min_tx_mbps");
+        r.wants[1].count = 3; /* more than it ever has */
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_ATTRIBUTE_UNSUPPORTED);
+        assert_string_equal(detail, "pool net: 2 of 3 VFs on PFs that can do min_tx_mbps");
+        able->total_vfs = 3; /* or will have */
+        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_POOL_EMPTY);
+        r.wants[1].count = 2;
         g->wish = ATTR_MIN_TX; /* a rate that is left out takes no bandwidth */
         unable->link_mbps = 0;
         assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);

@@ -73,6 +73,7 @@ static struct host new_host(struct lease *promise) {
         h.inventory.pfs[5]->needs_disks = true;
         h.inventory.pfs[5]->free_disks = 1;
         text_copy(h.inventory.pfs[6]->driver, sizeof(h.inventory.pfs[6]->driver), "sfc");
+        h.inventory.pfs[7]->vfs[0]->state = VF_QUARANTINED;
         for (unsigned i = 0; i < 3; i++) {
                 h.inventory.pfs[8]->vfs[i]->group = 7;
                 h.inventory.pfs[8]->vfs[i]->group_devices = 3;
@@ -125,7 +126,8 @@ static const struct {
             .numa_node = NUMA_NODE_ANY,
             .n_wants = 1,
             .wants = { WANT("pair", 1) } } },
-        { "what the driver of a full PF can do", { GOLD, .wants = { WANT("mix", 5) } } },
+        { "what the driver of a full PF can do", { GOLD, .wants = { WANT("mix", 4) } } },
+        { "more than PFs have that can do it", { GOLD, .wants = { WANT("mix", 5) } } },
         { "more MACs than there are", { GOLD, .wants = { WANT("mix", 3) } } },
         { "too high a rate",
           { RED, .wants = { { "net", 1, { .set = ATTR_MAX_TX, .max_tx_mbps = 2000 } } } } },
