@@ -124,10 +124,11 @@ static const char *why_vf_step_failed(const struct managed_vf *v) {
         return r != REASON_NONE ? reason_sentence(r) : "the VF did not get there";
 }
 
-/* The bind that a VF's fence follows, of itself; NULL if it needs none. */
+/* The bind that a VF's fence follows, of itself; NULL if it needs none: then the VF keeps a driver that it
+ * has. */
 static const struct item *bind_before(const struct apply *a, const struct item *i) {
         if (i == a->items || i->step.kind != STEP_FENCE || i[-1].step.kind != STEP_BIND ||
-            !address_equal(i[-1].step.address, i->step.address))
+            i[-1].step.blocked || !address_equal(i[-1].step.address, i->step.address))
                 return NULL;
         return i - 1;
 }
@@ -195,8 +196,7 @@ static void look_at_pf(struct apply *a, struct item *i) {
         else if (managed_pf(pf)->refused)
                 item_over(a, i, FAILED, reason_sentence(pf->reason));
         else if (i->progress == RUNNING && pf_step_is_done(pf, &i->step))
-                item_over(a, i, DONE,
-                          NULL); /* after its worker had ended, what was left of it was another step */
+                item_over(a, i, DONE, NULL); /* its worker had ended, and another step did the rest */
         else if (i->step.destructive && pf_has_leases(managed_pf(pf)))
                 item_over(a, i, FAILED, reason_sentence(REASON_LEASED)); /* since the plan was made */
         else {
