@@ -395,6 +395,8 @@ void reconcile_worker_returned(struct address pf, struct address target, bool vf
                         vf_enter(v, VF_EVENT_RETURNED, REASON_NONE);
         }
         pf_rescan_soon(managed_pf(known));
+        if (managed_pf(known)->drift_due)
+                drift_look_soon(managed_pf(known));
 }
 
 int reconcile_init(struct manager *m) {
