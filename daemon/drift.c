@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define LOOK_USEC     300000ULL /* changes come in floods, our own among them */
+#define LOOKS_MAX     10U       /* in vain, one after another: until something happens again */
 #define RESTORES_MAX  5U /* of one VF within RESTORES_USEC: then somebody insists, and it is only shown */
 #define RESTORES_USEC (60ULL * 1000000ULL)
 
@@ -46,7 +47,7 @@ static void look_free(struct drift_look *look) {
 static bool expected(const struct managed_vf *v, struct vf_attributes *ret) {
         const struct lease *l = lease_of_vf(v);
 
-        if (!v->baseline_known || v->busy || (v->vf.state != VF_READY && (v->vf.state != VF_LEASED || !l)))
+        if (!v->baseline_known || (v->vf.state != VF_READY && (v->vf.state != VF_LEASED || !l)))
                 return false;
         if (v->vf.state == VF_READY) {
                 *ret = v->rested;
@@ -63,6 +64,31 @@ static bool expected(const struct managed_vf *v, struct vf_attributes *ret) {
         return false;
 }
 
+static void look_in_a_while(struct managed_pf *p) {
+        sd_event_source *s = p->manager->drift;
+        int on = SD_EVENT_OFF;
+
+        p->drift_due = true;
+        if (!s || sd_event_source_get_enabled(s, &on) < 0 || on != SD_EVENT_OFF)
+                return;
+        sd_event_source_set_time_relative(s, LOOK_USEC);
+        sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+void drift_look_soon(struct managed_pf *p) {
+        p->drift_looks = 0;
+        look_in_a_while(p);
+}
+
+/* The last look was in vain, wholly or in part. False: so were too many before it. */
+static bool look_again(struct managed_pf *p) {
+        if (p->drift_looks >= LOOKS_MAX)
+                return false;
+        p->drift_looks++;
+        look_in_a_while(p);
+        return true;
+}
+
 /* What is left of drift; what the driver does not report is none. */
 static uint32_t what_drifted(struct vf_attributes want, const struct vf_attributes *now) {
         want.set &= now->set;
@@ -70,16 +96,19 @@ static uint32_t what_drifted(struct vf_attributes want, const struct vf_attribut
 }
 
 static void on_put_right(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
-        const struct vf_attributes now = told_attributes(reply);
         struct managed_vf *v = userdata;
         struct vf_attributes want;
 
         if (vf_op_ended(v, reply, fds))
                 return;
         if (reply->error < 0) {
+                const struct vf_attributes now = told_attributes(reply);
+
                 log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
                          "its attributes cannot be put right: %s", reply->detail);
-                if (told_tried(reply) && expected(v, &want))
+                if (!told_tried(reply))
+                        look_again(managed_pf(v->vf.pf));
+                else if (expected(v, &want))
                         v->drift = what_drifted(want, &now);
         } else {
                 v->drift = 0;
@@ -116,16 +145,19 @@ static void put_right(struct managed_vf *v, const struct vf_attributes *want) {
                 log_error("out of memory for putting attributes right");
 }
 
-static void compare(struct managed_vf *v, const struct vf_attributes *now) {
+/* False if that has to wait: something is done to it, or its driver says nothing of it just now. */
+static bool compare(struct managed_vf *v, const struct vf_attributes *now) {
         const struct lease *l = lease_of_vf(v);
         struct vf_attributes want;
 
-        if (!expected(v, &want) || now->set == 0)
-                return;
+        if (!expected(v, &want))
+                return true;
+        if (v->busy || now->set == 0)
+                return false;
         uint32_t drift = what_drifted(want, now), before = v->drift;
         v->drift = drift;
         if (drift == 0)
-                return;
+                return true;
         bool restore = may_restore(v);
         if (drift != before) {
                 log_with(LOG_WARNING,
@@ -141,21 +173,43 @@ static void compare(struct managed_vf *v, const struct vf_attributes *now) {
         want.set &= now->set;
         if (restore)
                 put_right(v, &want);
+        return true;
+}
+
+static void compare_all(struct managed_pf *p, const struct vf_change *c, size_t n) {
+        bool all = true;
+
+        for (size_t i = 0; i < n; i++)
+                if (c[i].index < p->pf.n_vfs && p->pf.vfs[c[i].index]->index == c[i].index)
+                        all = compare(managed_vf(p->pf.vfs[c[i].index]), &c[i].attributes) && all;
+        if (all)
+                p->drift_looks = 0;
+        else
+                look_again(p);
+}
+
+static void look_failed(struct managed_pf *p, const struct worker_reply *reply) {
+        if (reply->error == -ETIMEDOUT)
+                p->drift_due = true; /* looked at when that worker is back */
+        else if (worker_reply_is_transient(reply))
+                drift_look_soon(p);
+        else if (!look_again(p))
+                log_with(LOG_WARNING, (&(struct log_fields){ .address = &p->pf.address }),
+                         "what its VFs were told cannot be read: %s", reply->detail);
 }
 
 static void on_read(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct drift_look *look = userdata;
         struct pf *pf = inventory_find_pf(&look->manager->inventory, look->pf);
+        struct managed_pf *p = pf ? managed_pf(pf) : NULL;
         _cleanup_free_ struct vf_change *c = NULL;
 
-        if (pf && reply->error == 0 && changeset_read(fds[0], look->n, VFS_PER_PF_MAX, &c) >= 0) {
-                if (managed_pf(pf)->telling || managed_pf(pf)->n_told != look->told)
-                        drift_look_soon(managed_pf(pf)); /* half of it is from before, half from after */
-                else
-                        for (size_t i = 0; i < look->n; i++)
-                                if (c[i].index < pf->n_vfs && pf->vfs[c[i].index]->index == c[i].index)
-                                        compare(managed_vf(pf->vfs[c[i].index]), &c[i].attributes);
-        }
+        if (p && (reply->error < 0 || changeset_read(fds[0], look->n, VFS_PER_PF_MAX, &c) < 0))
+                look_failed(p, reply);
+        else if (p && (p->telling || p->n_told != look->told))
+                drift_look_soon(p); /* half of it is from before, half from after */
+        else if (p)
+                compare_all(p, c, look->n);
         close_fd(&fds[0]);
         look_free(look);
 }
@@ -164,7 +218,7 @@ static void on_read(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], v
 static bool rests(const struct managed_pf *p) {
         struct vf_attributes unused;
 
-        if (p->pf.whole || p->pf.stuck || p->busy || p->pf.pool < 0)
+        if (p->pf.whole || p->pf.pool < 0)
                 return false;
         for (size_t i = 0; i < p->pf.n_vfs; i++)
                 if (expected(managed_vf(p->pf.vfs[i]), &unused))
@@ -182,6 +236,7 @@ static void look_at(struct managed_pf *p) {
         if (!look || !c) {
                 free(look);
                 log_error("out of memory for a look at the attributes of %s", ADDRESS_STR(p->pf.address));
+                look_again(p);
                 return;
         }
         for (size_t i = 0; i < n; i++)
@@ -195,8 +250,11 @@ static void look_at(struct managed_pf *p) {
         m->drift_looks = look;
         op.request.value[0] = n;
         op.fds[0] = look->fd;
-        if (look->fd < 0 || worker_link_submit(m->link, &op) < 0)
+        op.vf_scope = true; /* the locks that it may hang on are not those of the PF's other work */
+        if (look->fd < 0 || worker_link_submit(m->link, &op) < 0) {
                 look_free(look);
+                look_again(p);
+        }
 }
 
 static bool is_looked_at(const struct managed_pf *p) {
@@ -219,6 +277,8 @@ static int on_look(sd_event_source *s, uint64_t usec, void *userdata) {
                         later = true;
                         continue;
                 }
+                if (p->busy || p->pf.stuck) /* stays due: whoever ends that looks */
+                        continue;
                 p->drift_due = false;
                 if (rests(p))
                         look_at(p);
@@ -227,17 +287,6 @@ static int on_look(sd_event_source *s, uint64_t usec, void *userdata) {
                 return 0;
         sd_event_source_set_time_relative(s, LOOK_USEC);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
-}
-
-void drift_look_soon(struct managed_pf *p) {
-        sd_event_source *s = p->manager->drift;
-        int on = SD_EVENT_OFF;
-
-        p->drift_due = true;
-        if (!s || sd_event_source_get_enabled(s, &on) < 0 || on != SD_EVENT_OFF)
-                return;
-        sd_event_source_set_time_relative(s, LOOK_USEC);
-        sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
 static int on_link(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -3,6 +3,7 @@
 
 #include "daemon/hotplug.h"
 #include "daemon/aer.h"
+#include "daemon/drift.h"
 #include "daemon/eswitch.h"
 #include "daemon/pf.h"
 #include "daemon/reconcile.h"
@@ -27,6 +28,17 @@ static void note(struct manager *m, struct address a, enum monitor_kind kind) {
         }
 }
 
+/* A card that was reset may have forgotten what its driver was told. */
+static void note_recovery(struct manager *m, const struct monitor_event *e) {
+        struct pf *pf = inventory_find_pf(&m->inventory, e->address);
+
+        aer_recovery(m, e->address, e->error_event);
+        if (!pf || strcmp(e->error_event, "SUCCESSFUL_RECOVERY") != 0)
+                return;
+        drift_look_soon(managed_pf(pf));
+        eswitch_look_soon(managed_pf(pf));
+}
+
 static int on_event(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         struct manager *m = userdata;
         struct monitor_event e;
@@ -37,7 +49,7 @@ static int on_event(sd_event_source *s, int fd, uint32_t revents, void *userdata
                         eswitch_interfaces_changed(m);
                 if (e.has_address) {
                         if (e.error_event[0])
-                                aer_recovery(m, e.address, e.error_event);
+                                note_recovery(m, &e);
                         note(m, e.address, e.kind);
                 }
         }

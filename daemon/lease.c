@@ -4,6 +4,7 @@
 #include "daemon/lease.h"
 #include "common/text.h"
 #include "daemon/acquire.h"
+#include "daemon/drift.h"
 #include "daemon/events.h"
 #include "daemon/peer.h"
 #include "daemon/reconcile.h"
@@ -233,6 +234,7 @@ void lease_adopt_vf(struct manager *m, struct lease *l, struct managed_vf *v) {
                 if (address_equal(l->vfs[i].address, v->vf.address))
                         v->vf.msi_isolated = l->vfs[i].msi_isolated ? TRI_YES : TRI_UNKNOWN;
         vf_enter(v, VF_EVENT_HANDED, REASON_NONE);
+        drift_look_soon(managed_pf(v->vf.pf)); /* nobody has looked meanwhile */
 }
 
 static void lease_over(struct managed_lease *l) {

@@ -3,6 +3,7 @@
 
 #include "common/text.h"
 #include "daemon/apply.h"
+#include "daemon/drift.h"
 #include "daemon/eswitch.h"
 #include "daemon/events.h"
 #include "daemon/nvme.h"
@@ -17,6 +18,8 @@
 static void not_busy(struct managed_pf *p) {
         p->busy = false;
         told_go_on(p->manager);
+        if (p->drift_due)
+                drift_look_soon(p);
 }
 
 static void step_ended(struct managed_pf *p, const char *error) {

@@ -2,6 +2,7 @@
 /* A PF and its VFs: what a scan found becomes what the daemon knows. */
 
 #include "daemon/pf.h"
+#include "daemon/drift.h"
 #include "daemon/eswitch.h"
 #include "daemon/events.h"
 #include "daemon/fdstore.h"
@@ -192,6 +193,8 @@ void pf_merge(struct managed_pf *p, struct pf *scanned) {
                 pf_free(scanned);
                 return;
         }
+        if (scanned->ifindex > 0 && scanned->ifindex != p->pf.ifindex) /* nobody said what changed before */
+                drift_look_soon(p);
         bool changed = p->pf.num_vfs != scanned->num_vfs || strcmp(p->pf.driver, scanned->driver) != 0;
         /* A driver sets the total while it probes (pci_sriov_set_totalvfs): a scan in the middle of that sees
          * the card's own figure, and a write of that is refused. */

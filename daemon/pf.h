@@ -25,9 +25,10 @@ struct managed_pf {
         unsigned target;           /* its VF count */
         char detail[160];
         char drain_reason[128];
-        bool reidentify; /* a worker failed at that: the retry timer asks again */
-        bool drift_due;  /* see drift.c */
-        unsigned n_told; /* change sets that were sent */
+        bool reidentify;      /* a worker failed at that: the retry timer asks again */
+        bool drift_due;       /* see drift.c */
+        unsigned drift_looks; /* in vain, one after another */
+        unsigned n_told;      /* change sets that were sent */
         bool eswitch_asking, eswitch_due, eswitch_failed; /* see eswitch.c */
         struct told_set *telling;                         /* the change set under way, see told.c */
         bool step_waits;                                  /* for the end of that */

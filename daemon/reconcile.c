@@ -442,6 +442,8 @@ void reconcile_worker_returned(const struct worker_op *op, void *manager) {
                         vf_enter(v, VF_EVENT_RETURNED, REASON_NONE);
         }
         pf_rescan_soon(managed_pf(known));
+        if (managed_pf(known)->drift_due)
+                drift_look_soon(managed_pf(known));
 }
 
 int reconcile_init(struct manager *m) {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What PFs' drivers are told of VFs, when something goes wrong meanwhile: links, workers, VFs that are made anew, looks that fail."""
 
+import os
+
 import harness
 from harness import PF, PLAIN, SimTest, wait_for
 
@@ -165,3 +167,98 @@ class MadeAnewTest(ToldTest):
         for end in (vm, other):
             end.kill()
         wait_for(lambda: list(host.states().values()).count("ready") == 7)
+
+
+class LookTest(ToldTest):
+    """Somebody changes what a leased VF was told, and the look that would show it fails or has to wait."""
+
+    def changed(self, host):
+        """All VFs are leased, then somebody changes them; what they had before."""
+        return self.change(host, host.vm(vm="web1", count=4).vfs)
+
+    def change(self, host, vfs):
+        told = {vf: host.attributes(vf) for vf in vfs}
+        for vf in vfs:
+            host.set_attributes(vf, vlan=7, trust=1)
+        return told
+
+    def is_right(self, host, told, pf=ONE):
+        vfs = host.tree.pfs[pf].vfs
+        return [host.attributes(v) for v in vfs] == [told[v] for v in vfs]
+
+    def test_that_fails(self):
+        for fault in ("exit=before", "exit=after", "error=EAGAIN", "error=EIO reason=attributes-failed"):
+            with self.subTest(fault=fault):
+                host = self.net()
+                told = self.changed(host)
+                host.faults(f"op=attributes address={ONE} value=4 {fault} count=3")
+                host.call("Rescan")
+                wait_for(lambda h=host, t=told: self.is_right(h, t))
+                self.assertEqual(len(host.faults_hit()), 3)
+
+    def test_that_fails_for_ever(self):
+        host = self.net()
+        told = self.changed(host)
+        host.faults(f"op=attributes address={ONE} value=4 error=EIO reason=attributes-failed")
+        host.call("Rescan")
+        wait_for(lambda: "what its VFs were told cannot be read: simulated fault" in host.daemon.log())
+        self.assertLess(len(host.faults_hit()), 15)
+        host.faults()
+        host.call("Rescan")
+        wait_for(lambda: self.is_right(host, told))
+
+    def test_at_a_pf_that_is_busy(self):
+        host = self.net(ONE, TWO)
+        vm = host.vm(vm="web1", count=8)
+        start_step(host)
+        told = self.change(host, vm.vfs)
+        host.call("Rescan")
+        wait_for(lambda: self.is_right(host, told, TWO))  # and it was the turn of ONE, too
+        self.assertFalse(self.is_right(host, told))
+        host.unhang()
+        wait_for(lambda: self.is_right(host, told))
+
+    def test_at_a_pf_that_hangs(self):
+        host = self.net(ONE, TWO, options=("--worker-timeout", "1"))
+        vm = host.vm(vm="web1", count=8)
+        start_step(host)
+        wait_for(lambda: host.call("ListPFs")["pfs"][0]["stuck"])
+        told = self.change(host, vm.vfs)
+        host.call("Rescan")
+        wait_for(lambda: self.is_right(host, told, TWO))
+        self.assertFalse(self.is_right(host, told))
+        host.unhang()
+        wait_for(lambda: self.is_right(host, told))
+
+    def test_that_hangs(self):
+        host = self.net(options=("--worker-timeout", "1"))
+        told = self.changed(host)
+        host.faults(f"op=attributes address={ONE} value=4 hang=1 count=1")
+        host.call("Rescan")
+        wait_for(lambda: "attributes does not return" in host.daemon.log())
+        self.assertFalse(host.call("ListPFs")["pfs"][0]["stuck"])  # a look keeps nothing else from the PF
+        host.unhang()
+        wait_for(lambda: self.is_right(host, told))
+
+    def test_while_the_daemon_is_down(self):
+        host = self.net()
+        vm = host.vm(vm="web1", count=4)
+        host.daemon.kill9()
+        told = self.change(host, vm.vfs)
+        host.daemon.start()
+        wait_for(lambda: self.is_right(host, told))
+
+    def test_at_a_vf_that_is_busy(self):
+        """A restarted daemon looks at the isolation of what is leased, and that takes its time."""
+        host = self.net()
+        vm = host.vm(vm="web1", count=4)
+        host.daemon.stop()
+        host.faults(f"op=evidence address={vm.vfs[0]} hang=1 count=1")
+        told = self.change(host, vm.vfs)
+        looks = len(self.sets(host, 4))
+        host.daemon.start(wait=False)
+        wait_for(lambda: os.path.exists(host.socket) and len(self.sets(host, 4)) > looks)
+        host.call_fresh("Rescan")
+        wait_for(lambda: [host.attributes(v) == told[v] for v in vm.vfs] == [False, True, True, True])
+        host.unhang()
+        wait_for(lambda: self.is_right(host, told))
