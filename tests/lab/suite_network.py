@@ -40,7 +40,8 @@ def settled():
 
 def is_plain(index):
     now = told(NET)[index]
-    return vlan_of(now) == 0 and not now["address"].startswith("02:") and now["spoofchk"] and not now["trust"]
+    return (vlan_of(now) == 0 and not now["address"].startswith("02:") and now["spoofchk"] and not now["trust"] and
+            now["rate"] == {"max_tx": 0, "min_tx": 0} and now["link_state"] == "auto")
 
 
 def acquire(*argv, tenant="red", check=True):
@@ -146,9 +147,15 @@ def test_nothing_is_left_when_all_have_ended():
         guests.pop(n).close()
     wait_for(settled, 30, "all back")
     assert all(is_plain(n) for n in range(VFS)), told(NET)
+    told_nothing = [Guest("bare", RED, n, None) for n in "efgh"]
+    for g in told_nothing:
+        assert g.do("start") not in macs
+    for g in told_nothing:
+        g.close()
+    wait_for(settled, 30, "all back")
     last = {n: Guest("blue", BLUE, n, 200) for n in "efgh"}
     for g in last.values():
-        assert g.do("start") == g.mac and g.mac not in macs[:2]
+        assert g.do("start") == g.mac
     for mac in macs[:2]:
         for vlan in (100, 200, None):
             w.send(mac, "to red", vlan)

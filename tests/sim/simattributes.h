@@ -7,7 +7,7 @@
  *
  * A fault of op=attributes with address= of a VF and value= of a mode (1 set, 2 restore, 3 correct) is what
  * the driver says of that VF, detail= the kernel's words for it; the record has a line of its own for each VF
- * of a change set. */
+ * of a change set. Messages are counted (simfault.h) of those that change something. */
 
 #include "daemon/worker-protocol.h"
 #include "simtree.h"

@@ -3,7 +3,7 @@
 
 import errno
 
-from harness import PF, SimTest, default_policy, wait_for
+from harness import PF, PLAIN, SimTest, default_policy, wait_for
 
 ONE, TWO = "0000:01:00.0", "0000:05:00.0"
 
@@ -144,6 +144,9 @@ class AttributesTest(EswitchTest):
         vm = host.vm(vm="web1")
         told = host.attributes(vm.vfs[0])
         self.assertEqual((told["mac"], told["min_tx_mbps"], told["max_tx_mbps"]), ("02:00:00:00:00:01", 100, 200))
+        vm.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(host.attributes(vm.vfs[0]), PLAIN)
 
     def test_what_the_kernel_says_is_shown(self):
         host = self.switch("switchdev", grant={"macs": ["02:00:00:00:00:01"]})

@@ -629,6 +629,30 @@ class AttributesTest(SimTest):
         host.wait_state(vf, "ready")
         self.assertEqual(host.attributes(vf), self.PLAIN)
 
+    def test_a_driver_that_takes_all(self):
+        """One of the table and one that nobody knows; over a restart, and back again."""
+        grant = {"vlans": [100], "vlan_qos": 5, "vlan_protocol": "802.1ad", "macs": "02:52:44:00:00:00/32", "min_tx_mbps": 50,
+                 "max_tx_mbps": 400, "spoof_check": False, "trust": True, "link_state": "enable", "rss_query": True}
+        for driver in ("netdevsim", "newnet"):
+            with self.subTest(driver=driver):
+                p = policy(net={"functions": [{"driver": driver}]}, grant=grant)
+                host = self.host([PF(ONE, driver=driver, netdev="enp1s0", link=1000)], policy=p)
+                vm = host.vm(vm="web1")
+                vf, device = vm.vfs[0], vm.lease["devices"][0]
+                has = {"mac": "02:52:44:00:00:00", "vlan": 100, "vlan_qos": 5, "vlan_protocol": 1, "min_tx_mbps": 50,
+                       "max_tx_mbps": 400, "spoof_check": 0, "trust": 1, "link_state": 1, "rss_query": 1}
+                self.assertEqual(host.attributes(vf), has)
+                host.daemon.restart()
+                self.assertEqual(host.leases()[vm.lease["id"]]["devices"], [device])
+                a = device["attributes"]
+                self.assertEqual((a["vlan_qos"], a["vlan_protocol"], a["link_state"], a["rss_query"]), (5, "802.1ad", "enable", True))
+                host.set_attributes(vf, vlan_qos=1, vlan_protocol=0, link_state=2, rss_query=0)
+                host.call("Rescan")  # it knows what the VF should have
+                wait_for(lambda h=host: h.attributes(vf) == has)
+                vm.kill()
+                host.wait_all_ready(4)
+                self.assertEqual(host.attributes(vf), self.PLAIN)
+
     def test_what_somebody_set_before_does_not_reach_the_next_owner(self):
         """Neither on a VF that the daemon finds, nor behind its back while it is idle."""
         host = self.host([PF(ONE, netdev="enp1s0")], policy=policy())

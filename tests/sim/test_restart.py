@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon goes and comes back: by restart, by SIGKILL at any step, with and without systemd's descriptor store."""
 
+import contextlib
 import os
 
 import harness
-from harness import PF, SimTest, wait_for
+from harness import PF, PLAIN, SimTest, wait_for
+from varlink import Closed
 
 ONE = "0000:01:00.0"
 
@@ -187,53 +189,116 @@ class CrashTest(CrashBase):
 
 
 class MessageTest(CrashBase):
-    """The daemon is killed between every two netlink messages of a change set; its worker goes on, or dies with it."""
+    """The daemon is killed between every two netlink messages of a change set, however many there are; its worker goes on, or
+    dies with it."""
 
-    def policy(self):
+    def setUp(self):
+        super().setUp()
+        self.while_told = ()  # faults while a change set is under way
+
+    def begin_host(self, pf=None, **grant):
         p = harness.default_policy()
-        p["tenants"]["red"]["pools"]["net"].update(vlans=[100], macs="02:52:44:00:00:00/32", trust=True)
-        return p
+        p["tenants"]["red"]["pools"]["net"].update(grant or {"vlans": [100], "macs": "02:52:44:00:00:00/32", "trust": True})
+        host = self.host([pf or PF(ONE, netdev="enp1s0")], policy=p)
+        host.wait_all_ready(4)
+        return host
 
-    def each(self, action, messages):
-        for n in range(1, messages + 1):
-            for alone in (False, True):
-                with self.subTest(message=n, worker_dies=not alone):
-                    action(n, alone)
-
-    def arm(self, host, n, alone):
-        with open(host.tree.path("sim/die_at_message"), "w") as f:
-            f.write(f"{n}\n")
-        os.chmod(host.tree.path("sim/die_at_message"), 0o666)
-        if not alone:
+    def each(self, host, least, worker_dies, hand_over):
+        """Message after message, until there is no further one."""
+        if worker_dies:
             with open(host.tree.path("sim/worker_dies"), "w"):
                 pass
+        n = 1
+        while self.is_killed_at(host, n, self.hand_over if hand_over else self.reclaim):
+            n += 1
+        self.assertGreater(n, least)
+
+    def is_killed_at(self, host, n, act):
+        """False: there were fewer messages."""
+        counter = host.tree.path("sim/die_at_message")
+        vm, arm = act(host)
+        host.faults(*self.while_told)
+        with open(counter, "w") as f:
+            f.write(f"{n}\n")
+        os.chmod(counter, 0o666)
+        ends_as = arm()
+        wait_for(lambda: not host.daemon.alive() or self.states(host) <= ends_as, what=f"the end, or death at message {n}")
+        killed = not os.path.exists(counter)
+        host.faults()
+        if killed:
+            wait_for(lambda: not host.daemon.alive())
+            self.assertEqual(host.daemon.process.wait(), -9)
+            host.admin_link = None
+            host.daemon.start()
+        else:
+            os.unlink(counter)
+        vm.process.kill()
+        self.over(host)
+        return killed
+
+    def states(self, host):
+        try:
+            return set(host.states().values())
+        except (OSError, Closed):  # it died just now
+            return {"dead"}
 
     def over(self, host):
-        wait_for(lambda: not os.path.exists(host.tree.path("sim/die_at_message")))
+        for vf, state in host.states().items():
+            if state == "quarantined":
+                host.call("Clear", address=vf)
         host.wait_all_ready(4)
         self.assertEqual(host.leases(), {})
-        self.assertEqual({(a["mac"], a["vlan"], a["trust"]) for a in map(host.attributes, host.tree.pfs[ONE].vfs)},
-                         {("00:00:00:00:00:00", 0, 0)})
+        self.assertEqual([host.attributes(v) for v in host.tree.pfs[ONE].vfs], [PLAIN] * 4)
         host.check_invariants()
 
-    def test_hand_over(self):
-        def action(n, alone):
-            host = self.host([PF(ONE, netdev="enp1s0")], policy=self.policy())
-            vm = host.vm().greet()
-            self.arm(host, n, alone)
-            self.crash(host, lambda: vm.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "a", "count": 2}))
-            vm.process.kill()
-            self.over(host)
-        self.each(action, 3)  # a look, the message, a look back
+    def hand_over(self, host):
+        vm = host.vm().greet()
 
-    def test_reclaim(self):
-        def action(n, alone):
-            host = self.host([PF(ONE, netdev="enp1s0")], policy=self.policy())
-            vm = host.vm(vm="web1", count=2)
-            self.arm(host, n, alone)
-            self.crash(host, vm.kill)
-            self.over(host)
-        self.each(action, 3)
+        def acquire():
+            vm.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "a", "count": 2})
+            with contextlib.suppress(AssertionError):  # the daemon died
+                vm.end_of()
+            return {"ready", "leased"}
+        return vm, acquire
+
+    def reclaim(self, host):
+        vm = host.vm(vm="web1", count=2)
+
+        def kill():
+            vm.process.kill()
+            return {"ready", "quarantined"}
+        return vm, kill
+
+    def plain(self, **how):
+        self.each(self.begin_host(), 3, **how)  # a look, the message, a look back
+
+    def one_refused(self, **how):
+        """All again, each VF alone."""
+        host = self.begin_host()
+        self.while_told = [f"op=attributes address={host.tree.pfs[ONE].vfs[0]} value={1 if how['hand_over'] else 2} error=EINVAL"]
+        self.each(host, 5, **how)
+
+    def undone(self, **how):
+        """The MAC and the VLAN are set by the time that the rate is refused."""
+        host = self.begin_host(vlans=[100], macs="02:52:44:00:00:00/32", max_tx_mbps=500)
+        host.set_link(ONE, up=False)
+        self.each(host, 8, **how)
+
+    def switch(self, **how):
+        self.each(self.begin_host(PF(ONE, netdev="enp1s0", eswitch="switchdev", link=10000), macs="02:52:44:00:00:00/32",
+                                  min_tx_mbps=100, max_tx_mbps=200), 3, **how)
+
+
+def add_message_tests():
+    for what, cases in (("hand_over", ("plain", "one_refused", "undone", "switch")), ("reclaim", ("plain", "one_refused", "switch"))):
+        for case in cases:
+            for dies in (False, True):
+                def test(self, case=case, hand_over=what == "hand_over", dies=dies):
+                    getattr(self, case)(hand_over=hand_over, worker_dies=dies)
+                setattr(MessageTest, f"test_{what}_{case}_worker_{'dies' if dies else 'goes_on'}", test)
+
+
+add_message_tests()
 
 
 def add_crash_tests():
