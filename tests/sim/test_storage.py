@@ -213,8 +213,7 @@ class HostDiskTest(StorageTest):
         wait_for(lambda: [s["reason"] for s in host.call("Plan")["steps"] if s["kind"] == "enable"] == ["host-disk"])
         self.assertEqual(host.operations("numvfs"), [])
         self.assertEqual(host.vfs(), {})
-        with open(host.tree.path("proc/1/mountinfo"), "w"):  # unmounted
-            pass
+        self.uses(host, False)
         host.call("Rescan")
         host.wait_all_ready(4)
 
@@ -226,8 +225,11 @@ class HostDiskTest(StorageTest):
         return sorted(vf["reason"] for vf in host.vfs().values())
 
     def uses(self, host, yes):
-        with host.tree.controller(PF) as state:
-            state["host_uses"] = yes
+        if yes:
+            host.tree.disk(host.tree.pfs[PF], mounted="/srv")
+        else:
+            with open(host.tree.path("proc/1/mountinfo"), "w"):
+                pass
 
     def test_vfs_that_were_there_before(self):
         """Made by somebody else, such as the initramfs: fenced, but never switched on nor leased."""
@@ -421,7 +423,7 @@ class ShowTest(StorageTest):
             "can": ["virtualize", "namespaces", "format"],
             "queues": {"flexible": 29, "assigned": 12, "primary": 3, "private": 11, "most": 9, "granularity": 2},
             "interrupts": {"flexible": 17, "assigned": 4, "primary": 1, "private": 5, "most": 7, "granularity": 1},
-            "warnings": ["spare", "read-only", "persistent-memory"], "celsius": 60, "spare": 8, "spare_threshold": 9, "used": 130,
+            "warnings": ["spare", "read-only", "persistent-memory"], "health_known": True, "celsius": 60, "spare": 8, "spare_threshold": 9, "used": 130,
             "media_errors": 12345678901234, "capacity": 100 * G, "available": 95 * G,
             "secondaries": [{"controller": n, "vf": VFS[n - 1] if n < 3 else None, "queues": 6 if n < 3 else 0,
                              "interrupts": 2 if n < 3 else 0, "online": n < 3} for n in (1, 2, 3)],
@@ -433,8 +435,10 @@ class ShowTest(StorageTest):
         self.assertEqual((pf["capacity"], pf["available"]), (100 * G, 95 * G))
 
     def test_what_it_does_not_say(self):
-        host = self.storage(controller={"critical_warning": 0b10, "temperature": 0, "capacity": 0, "formats_all": True, "host_uses": True},
-                            host_disk="allow")
+        host = self.storage(controller={"critical_warning": 0b10, "temperature": 0, "capacity": 0, "formats_all": True},
+                            host_disk="allow", start=False)
+        host.tree.disk(host.tree.pfs[PF], mounted="/srv")
+        host.daemon.start()
         host.wait_all_ready(4)
         shown = host.call("GetController", address=PF)["controller"]
         self.assertEqual((shown["warnings"], shown["celsius"], shown["capacity"], shown["available"]), (["temperature"], None, 0, 0))
