@@ -512,38 +512,42 @@ enum reason acquire_permitted(const struct connection *c, const char *tenant) {
                                                       : REASON_NONE;
 }
 
+void acquire_refuse(struct connection *c, enum reason reason, const struct refusal *why) {
+        connection_refuse(c, reason, REFUSAL_STR(why, c->peer.admin));
+}
+
 enum reason acquire_try(struct connection *c, const struct acquire_request *r, struct owner *owner,
-                        char *detail, size_t size) {
+                        struct refusal *why) {
         struct manager *m = c->manager;
         const struct world w = manager_world(m);
         struct allocation choice = { 0 };
 
-        detail[0] = '\0';
+        *why = (struct refusal){ 0 };
         enum reason no = acquire_permitted(c, r->request.tenant);
         if (no != REASON_NONE)
                 return no;
-        int e = allocate(&w, &r->request, &choice, detail, size);
+        int e = allocate(&w, &r->request, &choice, why);
         if (e < 0) {
-                snprintf(detail, size, "out of memory");
+                snprintf(why->detail, sizeof(why->detail), "out of memory");
                 return REASON_LIMIT;
         }
         if (e != REASON_NONE)
                 return (enum reason) e;
-        if (!memlock_suffices(owner, &r->request, &choice, detail, size))
+        if (!memlock_suffices(owner, &r->request, &choice, why->detail, sizeof(why->detail)))
                 return REASON_MEMLOCK;
-        if (!still_isolated(&choice, detail, size))
+        if (!still_isolated(&choice, why->detail, sizeof(why->detail)))
                 return REASON_NOT_ISOLATED;
         e = begin(c, r, &choice, owner);
         if (e == 0)
                 return REASON_NONE;
-        snprintf(detail, size, "%s", errno_text(e));
+        snprintf(why->detail, sizeof(why->detail), "%s", errno_text(e));
         return e == -ENOMEM ? REASON_LIMIT : REASON_STORE_FAILED;
 }
 
 void acquire_start(struct connection *c, const struct acquire_request *r, json_t *parameters) {
         struct manager *m = c->manager;
         struct owner o = OWNER_NONE;
-        char detail[512] = "";
+        struct refusal why = { 0 };
 
         enum reason no = acquire_permitted(c, r->request.tenant);
         if (no == REASON_NONE)
@@ -552,18 +556,21 @@ void acquire_start(struct connection *c, const struct acquire_request *r, json_t
                 no = REASON_IN_LINE; /* but what is not allowed at all is said at once */
                 const struct world w = manager_world(m);
                 struct allocation choice;
-                int e = allocate(&w, &r->request, &choice, detail, sizeof(detail));
+                int e = allocate(&w, &r->request, &choice, &why);
 
                 if (e > REASON_NONE && !reason_may_pass((enum reason) e))
                         no = (enum reason) e;
+                else /* what there is goes to others first */
+                        why = (struct refusal){ 0 };
         } else if (no == REASON_NONE)
-                no = acquire_try(c, r, &o, detail, sizeof(detail));
+                no = acquire_try(c, r, &o, &why);
         if (no == REASON_NONE)
                 return;
-        if (r->wait_usec > 0 && reason_may_pass(no) && waiting_add(c, r, parameters, &o, no, detail) == 0)
+        if (r->wait_usec > 0 && reason_may_pass(no) && waiting_add(c, r, parameters, &o, no, &why) == 0)
                 return;
         owner_done(&o);
         log_with(LOG_NOTICE, (&(struct log_fields){ .tenant = r->request.tenant, .vm = r->request.vm }),
-                 "refused uid %u: %s%s%s", c->peer.uid, reason_sentence(no), detail[0] ? ": " : "", detail);
-        connection_refuse(c, no, detail);
+                 "refused uid %u: %s%s%s", c->peer.uid, reason_sentence(no), why.detail[0] ? ": " : "",
+                 REFUSAL_STR(&why, true));
+        acquire_refuse(c, no, &why);
 }

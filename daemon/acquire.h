@@ -23,7 +23,10 @@ void acquire_start(struct connection *c, const struct acquire_request *r, json_t
 /* REASON_NONE: it is under way, the owner was taken, and the connection is suspended. Else the reason, and
  * nothing was done. */
 enum reason acquire_try(struct connection *c, const struct acquire_request *r, struct owner *owner,
-                        char *detail, size_t size);
+                        struct refusal *why);
+
+/* Refuses a call, in words that tell a tenant nothing of others. */
+void acquire_refuse(struct connection *c, enum reason reason, const struct refusal *why);
 
 /* Whether the peer may act for the tenant at all, in words that teach a stranger no names. */
 enum reason acquire_permitted(const struct connection *c, const char *tenant);

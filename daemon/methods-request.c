@@ -160,7 +160,7 @@ void method_reserve(struct connection *c, json_t *parameters) {
         struct request r = { .hand_off = HAND_OFF_AUTO };
         struct ask a = ASK(&r);
         const struct lease *promise;
-        char detail[512] = "";
+        struct refusal why = { 0 };
         const struct json_field fields[] = {
                 { "tenant", JSON_KIND_STRING, true, &r.tenant },
                 { "vm", JSON_KIND_STRING, true, &r.vm },
@@ -180,9 +180,9 @@ void method_reserve(struct connection *c, json_t *parameters) {
         }
         enum reason no = acquire_permitted(c, r.tenant);
         if (no == REASON_NONE)
-                no = reservation_make(c->manager, &r, &promise, detail, sizeof(detail));
+                no = reservation_make(c->manager, &r, &promise, &why);
         if (no != REASON_NONE)
-                connection_refuse(c, no, detail);
+                acquire_refuse(c, no, &why);
         else
                 connection_reply(c, json_pack("{s:o}", "reservation", reservation_json(c->manager, promise)));
 }

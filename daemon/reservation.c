@@ -100,17 +100,19 @@ static void forget(struct manager *m, struct lease *l) {
 }
 
 enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
-                             char *detail, size_t size) {
+                             struct refusal *why) {
         const struct world w = manager_world(m);
         struct allocation choice = { 0 };
         struct lease facts = { 0 }, *l;
         struct timespec now;
 
         if (reservation_find(m, r->tenant, r->vm)) {
-                snprintf(detail, size, "%s", r->vm);
+                snprintf(why->detail, sizeof(why->detail), "%s", r->vm);
                 return REASON_RESERVATION_EXISTS;
         }
-        int no = allocate(&w, r, &choice, detail, size);
+        int no = allocate(&w, r, &choice, why);
+        if (no == REASON_NONE && waiting_has_line(m, r))
+                return REASON_IN_LINE;
         if (no != REASON_NONE)
                 return no > 0 ? (enum reason) no : REASON_LIMIT;
         clock_gettime(CLOCK_REALTIME, &now);
@@ -122,7 +124,7 @@ enum reason reservation_make(struct manager *m, const struct request *r, const s
         lease_set_vfs(&facts, r, &choice);
         int e = promise_new(m, &facts, &l);
         if (e < 0) {
-                snprintf(detail, size, "%s", errno_text(e));
+                snprintf(why->detail, sizeof(why->detail), "%s", errno_text(e));
                 return REASON_STORE_FAILED;
         }
         log_with(LOG_INFO, (&(struct log_fields){ .tenant = l->tenant, .vm = l->vm }),

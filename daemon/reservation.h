@@ -21,7 +21,7 @@ const struct lease *reservation_of(const struct manager *m, struct address vf);
 
 /* Chooses VFs as a request would get them and promises them. REASON_NONE and *ret, or why not. */
 enum reason reservation_make(struct manager *m, const struct request *r, const struct lease **ret,
-                             char *detail, size_t size);
+                             struct refusal *why);
 
 /* What a lease has is promised to its VM from now on, beside what was promised before. 0 or -errno: nothing
  * has changed; -E2BIG: more than one promise can hold. */

@@ -16,8 +16,9 @@ struct waiting {
         json_t *parameters;
         struct owner owner;
         sd_event_source *deadline;
-        enum reason why; /* it is not served yet */
-        char detail[512];
+        enum reason no; /* it is not served yet */
+        struct refusal why;
+        bool competes; /* for what others may take, who therefore stand behind it */
 };
 
 static void waiting_remove(struct waiting *w) {
@@ -44,10 +45,10 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         struct waiting *w = userdata;
         struct manager *m = w->manager;
         struct connection *c = w->connection;
-        char detail[640];
+        char detail[REFUSAL_TEXT_MAX + 160];
 
-        snprintf(detail, sizeof(detail), "%s%s%s", reason_sentence(w->why), w->detail[0] ? ": " : "",
-                 w->detail);
+        snprintf(detail, sizeof(detail), "%s%s%s", reason_sentence(w->no), w->why.detail[0] ? ": " : "",
+                 REFUSAL_STR(&w->why, c->peer.admin));
         waiting_remove(w);
         connection_refuse(c, REASON_WAITED, detail);
         waiting_soon(m);
@@ -62,11 +63,6 @@ static bool share_pool(const struct request *a, const struct request *b) {
         return false;
 }
 
-/* Waits for VFs that anybody may give back; others wait for what is their own. */
-static bool holds_the_line(enum reason why) {
-        return why == REASON_POOL_EMPTY || why == REASON_NUMA || why == REASON_IN_LINE;
-}
-
 static unsigned wanted_of(const struct request *r, const char *pool) {
         unsigned n = 0;
 
@@ -75,26 +71,47 @@ static unsigned wanted_of(const struct request *r, const char *pool) {
         return n;
 }
 
+/* VFs that are promised to a VM and that it could have now. */
+static unsigned promised_of(struct manager *m, const struct lease *promise, const char *pool) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < promise->n_vfs; i++) {
+                const struct managed_vf *v = manager_find_vf(m, promise->vfs[i].address);
+
+                n += v && v->vf.state == VF_READY && strcmp(promise->pools[promise->vfs[i].pool], pool) == 0;
+        }
+        return n;
+}
+
 /* What was promised to a VM is nobody's whom it could overtake. */
 static bool is_promised(struct manager *m, const struct request *r) {
         const struct lease *promise = reservation_find(m, r->tenant, r->vm);
 
-        for (size_t i = 0; promise && i < r->n_wants; i++) {
-                unsigned n = 0;
-
-                for (size_t k = 0; k < promise->n_vfs; k++)
-                        n += strcmp(promise->pools[promise->vfs[k].pool], r->wants[i].pool) == 0;
-                if (wanted_of(r, r->wants[i].pool) > n)
+        for (size_t i = 0; promise && i < r->n_wants; i++)
+                if (wanted_of(r, r->wants[i].pool) > promised_of(m, promise, r->wants[i].pool))
                         return false;
-        }
         return promise != NULL;
 }
 
-bool waiting_has_line(struct manager *m, const struct request *r) {
-        for (const struct waiting *w = is_promised(m, r) ? NULL : m->waiting; w; w = w->next)
-                if (holds_the_line(w->why) && share_pool(&w->request.request, r))
+/* What comes later must not take from w what it waits for. */
+static bool goes_first(const struct waiting *w, const struct request *later) {
+        const struct request *r = &w->request.request;
+
+        if (strcmp(r->tenant, later->tenant) == 0 && w->no == REASON_TOTAL_QUOTA)
+                return true;
+        return share_pool(r, later) && (w->competes || strcmp(r->tenant, later->tenant) == 0);
+}
+
+/* Among those before `end`. */
+static bool must_stand_behind(struct manager *m, const struct request *r, const struct waiting *end) {
+        for (const struct waiting *w = is_promised(m, r) ? end : m->waiting; w != end; w = w->next)
+                if (goes_first(w, r))
                         return true;
         return false;
+}
+
+bool waiting_has_line(struct manager *m, const struct request *r) {
+        return must_stand_behind(m, r, NULL);
 }
 
 size_t waiting_count(const struct manager *m, const char *pool) {
@@ -109,38 +126,33 @@ size_t waiting_count(const struct manager *m, const char *pool) {
         return n;
 }
 
-/* Behind somebody of the same pool who waits for VFs, or is of the same tenant. */
-static bool must_stay(const struct waiting *w) {
-        if (is_promised(w->manager, &w->request.request))
-                return false;
-        for (const struct waiting *i = w->manager->waiting; i != w; i = i->next)
-                if (share_pool(&i->request.request, &w->request.request) &&
-                    (holds_the_line(i->why) ||
-                     strcmp(i->request.request.tenant, w->request.request.tenant) == 0))
-                        return true;
-        return false;
+/* Refused, and waits on. */
+static void stays(struct waiting *w, enum reason no) {
+        const struct world world = manager_world(w->manager);
+
+        w->no = no;
+        w->competes = allocate_competes(&world, &w->request.request, no);
 }
 
 static int on_look(sd_event_source *s, void *userdata) {
         struct manager *m = userdata;
         struct waiting *next;
-        char detail[512];
 
         for (struct waiting *w = m->waiting; w; w = next) {
                 struct connection *c = w->connection;
 
                 next = w->next;
-                if (must_stay(w))
+                if (must_stand_behind(m, &w->request.request, w))
                         continue;
-                enum reason no = acquire_try(c, &w->request, &w->owner, w->detail, sizeof(w->detail));
+                enum reason no = acquire_try(c, &w->request, &w->owner, &w->why);
                 if (no != REASON_NONE && reason_may_pass(no)) {
-                        w->why = no;
+                        stays(w, no);
                         continue;
                 }
-                memcpy(detail, w->detail, sizeof(detail));
+                const struct refusal why = w->why;
                 waiting_remove(w); /* if it was served, its connection belongs to the acquisition by now */
                 if (no != REASON_NONE)
-                        connection_refuse(c, no, detail);
+                        acquire_refuse(c, no, &why);
         }
         return 0;
 }
@@ -155,43 +167,31 @@ void waiting_soon(struct manager *m) {
         sd_event_source_set_enabled(m->waiting_look, SD_EVENT_ONESHOT);
 }
 
-/* More VFs than there would be if all of them were given back: waiting is of no use, and would keep others
- * out. */
-static bool is_possible(struct manager *m, const struct request *r, char *detail, size_t size) {
-        for (size_t i = 0; i < r->n_wants; i++) {
-                int pool = policy_find_pool(m->policy, r->wants[i].pool);
-                size_t n = 0, wanted = wanted_of(r, r->wants[i].pool);
+/* True, and it was answered: waiting is of no use, and would keep others out. Not said while VFs are still
+ * made for the first time. */
+static bool refused_for_ever(struct connection *c, const struct acquire_request *r) {
+        const struct world w = manager_world(c->manager);
+        struct refusal why;
 
-                bool bound = pool >= 0 && m->policy->pools[pool].numa == NUMA_REQUIRE;
-                for (size_t k = 0; k < m->inventory.n_pfs; k++) {
-                        const struct pf *pf = m->inventory.pfs[k];
-
-                        if (pool >= 0 && pf->pool == pool && (!bound || pf->numa_node == r->numa_node))
-                                n += pf->n_vfs;
-                }
-                if (n >= wanted)
-                        continue;
-                snprintf(detail, size, "pool %s has %zu VFs in all%s, %zu are wanted", r->wants[i].pool, n,
-                         bound ? " on that node" : "", wanted);
+        int no = c->manager->settled ? allocate_ever(&w, &r->request, &why) : REASON_NONE;
+        if (no <= REASON_NONE)
                 return false;
-        }
+        acquire_refuse(c, (enum reason) no, &why);
         return true;
 }
 
 int waiting_add(struct connection *c, const struct acquire_request *r, json_t *parameters,
-                struct owner *owner_taken, enum reason why, const char *detail) {
+                struct owner *owner_taken, enum reason no, const struct refusal *why) {
         struct manager *m = c->manager;
-        char impossible[160];
 
-        if (!is_possible(m, &r->request, impossible, sizeof(impossible))) {
-                connection_refuse(c, REASON_POOL_EMPTY, impossible);
+        if (refused_for_ever(c, r)) {
                 owner_done(owner_taken);
                 return 0;
         }
         struct waiting *w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        *w = (struct waiting){ .manager = m, .connection = c, .request = *r, .why = why };
+        *w = (struct waiting){ .manager = m, .connection = c, .request = *r, .why = *why };
         int e = sd_event_add_time_relative(m->event, &w->deadline, CLOCK_MONOTONIC, r->wait_usec, 10000,
                                            on_deadline, w);
         if (e < 0) {
@@ -201,14 +201,15 @@ int waiting_add(struct connection *c, const struct acquire_request *r, json_t *p
         w->owner = *owner_taken;
         *owner_taken = OWNER_NONE;
         w->parameters = json_incref(parameters);
-        text_copy(w->detail, sizeof(w->detail), detail);
+        stays(w, no);
         struct waiting **last = &m->waiting;
         while (*last)
                 last = &(*last)->next;
         *last = w;
         connection_suspend(c, on_cancel, w);
         log_with(LOG_INFO, (&(struct log_fields){ .tenant = r->request.tenant, .vm = r->request.vm }),
-                 "waits in line: %s%s%s", reason_sentence(why), detail[0] ? ": " : "", detail);
+                 "waits in line: %s%s%s", reason_sentence(no), why->detail[0] ? ": " : "",
+                 REFUSAL_STR(why, true));
         return 0;
 }
 

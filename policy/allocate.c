@@ -34,6 +34,13 @@ bool reason_may_pass(enum reason r) {
         return false;
 }
 
+const char *refusal_text(const struct refusal *why, bool admin, char buf[REFUSAL_TEXT_MAX]) {
+        bool more = admin && why->beyond[0];
+
+        snprintf(buf, REFUSAL_TEXT_MAX, "%s%s%s", why->detail, more ? "; " : "", more ? why->beyond : "");
+        return buf;
+}
+
 /* Adds a name to ": web1, web2"; false once there is no room. */
 static bool add_name(char *buf, size_t size, const char *name, const char *note) {
         size_t at = strlen(buf);
@@ -81,6 +88,14 @@ static unsigned count_of(const struct request *r, const char *pool) {
         return n;
 }
 
+static void tell_quota(const struct placing *p, unsigned quota, size_t used, const char *vms, char *detail,
+                       size_t size) {
+        if (p->returned == RETURNED_NOTHING)
+                snprintf(detail, size, "quota %u, in use %zu%s", quota, used, vms);
+        else
+                snprintf(detail, size, "quota %u, which is less than is wanted", quota);
+}
+
 static int check_quotas(const struct placing *p, char *detail, size_t size) {
         const struct request *r = p->request;
         char vms[256];
@@ -89,13 +104,13 @@ static int check_quotas(const struct placing *p, char *detail, size_t size) {
                 if (p->used[i] + count_of(r, r->wants[i].pool) <= p->grants[i]->quota)
                         continue;
                 name_users(p, r->wants[i].pool, vms, sizeof(vms));
-                snprintf(detail, size, "quota %u, in use %zu%s", p->grants[i]->quota, p->used[i], vms);
+                tell_quota(p, p->grants[i]->quota, p->used[i], vms, detail, size);
                 return REASON_QUOTA;
         }
         if (p->tenant->quota == QUOTA_NONE || p->used_total + count_of(r, NULL) <= p->tenant->quota)
                 return REASON_NONE;
         name_users(p, NULL, vms, sizeof(vms));
-        snprintf(detail, size, "quota %u, in use %zu%s", p->tenant->quota, p->used_total, vms);
+        tell_quota(p, p->tenant->quota, p->used_total, vms, detail, size);
         return REASON_TOTAL_QUOTA;
 }
 
@@ -165,9 +180,11 @@ limit:
         return REASON_LIMIT;
 }
 
-static int fill(struct placing *p, struct allocation *a, char *detail, size_t size) {
+static int fill(struct placing *p, struct allocation *a, struct refusal *why) {
         struct vf_attributes attributes[WANTS_MAX];
         const struct request *r = p->request;
+        char *detail = why->detail;
+        const size_t size = sizeof(why->detail);
 
         int no = check_request(p, attributes, detail, size);
         if (no == REASON_NONE)
@@ -179,7 +196,7 @@ static int fill(struct placing *p, struct allocation *a, char *detail, size_t si
         if (no == REASON_NONE)
                 no = check_quotas(p, detail, size);
         if (no == REASON_NONE)
-                no = place(p, attributes, a, detail, size);
+                no = place(p, attributes, a, why);
         if (no == REASON_NONE)
                 no = choose_macs(p, a, detail, size);
         if (no == REASON_NONE && !vf_is_alone(a->vfs[0].vf))
@@ -188,17 +205,42 @@ static int fill(struct placing *p, struct allocation *a, char *detail, size_t si
         return no;
 }
 
-int allocate(const struct world *world, const struct request *request, struct allocation *ret, char *detail,
-             size_t size) {
+static int allocate_if(const struct world *world, const struct request *request, enum returned returned,
+                       struct allocation *ret, struct refusal *why) {
         const struct tenant *t = policy_find_tenant(world->policy, request->tenant);
-        _cleanup_(placing_done) struct placing p = { .world = world, .request = request, .tenant = t };
+        _cleanup_(placing_done) struct placing p = {
+                .world = world, .request = request, .tenant = t, .returned = returned
+        };
 
-        detail[0] = '\0';
+        why->detail[0] = why->beyond[0] = '\0';
         if (!t)
                 return REASON_NO_SUCH_TENANT;
         struct allocation a = { .memlock = t->memlock, .max_lease = t->max_lease };
-        int no = fill(&p, &a, detail, size);
+        int no = fill(&p, &a, why);
         if (no == REASON_NONE)
                 *ret = a;
         return no;
+}
+
+int allocate(const struct world *world, const struct request *request, struct allocation *ret,
+             struct refusal *why) {
+        return allocate_if(world, request, RETURNED_NOTHING, ret, why);
+}
+
+int allocate_ever(const struct world *world, const struct request *request, struct refusal *why) {
+        struct allocation a;
+
+        return allocate_if(world, request, RETURNED_BY_ALL, &a, why);
+}
+
+bool allocate_competes(const struct world *world, const struct request *request, enum reason why) {
+        struct allocation a;
+        struct refusal unused;
+
+        if (why == REASON_MAC_IN_USE || why == REASON_MACS_USED_UP)
+                return false;
+        int no = allocate_if(world, request, RETURNED_BY_OTHERS, &a, &unused);
+        /* of its own VFs, too, anybody may take those that come back */
+        return no == REASON_NONE || no == REASON_POOL_EMPTY || no == REASON_NUMA || no == REASON_AFFINITY ||
+               no < 0;
 }

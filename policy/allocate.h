@@ -21,11 +21,29 @@ struct allocation {
         uint64_t max_lease;     /* seconds, 0: for ever */
 };
 
-/* All that is wanted, or nothing. 0: *ret is filled. A positive enum reason: refused, detail (size bytes)
- * says which rule refused and what would be possible, e.g. "quota 4, in use 4: web1, web2". The detail speaks
- * of the request's own tenant only. */
-int allocate(const struct world *world, const struct request *request, struct allocation *ret, char *detail,
-             size_t size);
+/* Why not, in words. */
+struct refusal {
+        char detail[512]; /* which rule refused and what would be possible, e.g. "quota 4, in use 4: web1,
+                             web2"; of the request's own tenant only */
+        char beyond[128]; /* what may tell of others, for administrators; "" if there is no more to say */
+};
+
+/* As it is told to an administrator, or to a tenant. */
+#define REFUSAL_TEXT_MAX (sizeof(struct refusal) + 2)
+const char *refusal_text(const struct refusal *why, bool admin, char buf[REFUSAL_TEXT_MAX]);
+#define REFUSAL_STR(why, admin) refusal_text((why), (admin), (char[REFUSAL_TEXT_MAX]){ 0 })
+
+/* All that is wanted, or nothing. 0: *ret is filled. A positive enum reason: refused, *why says more. */
+int allocate(const struct world *world, const struct request *request, struct allocation *ret,
+             struct refusal *why);
+
+/* What would be answered if everybody had given back all VFs, and nothing were promised: REASON_NONE, or why
+ * the request can never be granted. Or -ENOMEM. */
+int allocate_ever(const struct world *world, const struct request *request, struct refusal *why);
+
+/* Refused for this reason, it waits for VFs or bandwidth that others may have, or take before it; not for
+ * what only its own tenant can give back: quota, share, MACs, PFs without a VF of its group. */
+bool allocate_competes(const struct world *world, const struct request *request, enum reason why);
 
 /* True if the answer may be another one once somebody gives VFs back. */
 bool reason_may_pass(enum reason r);

@@ -125,9 +125,10 @@ static int macs_in_use(const struct placing *p, struct macs *m) {
         if (!m->items)
                 return -ENOMEM;
         for (size_t i = 0; i < w->n_leases; i++)
-                collect(m, w->leases[i]);
+                if (!placing_is_returned(p, w->leases[i]))
+                        collect(m, w->leases[i]);
         for (size_t i = 0; i < w->n_promises; i++)
-                if (!is_own_promise(p, w->promises[i]))
+                if (!is_own_promise(p, w->promises[i]) && !placing_is_returned(p, w->promises[i]))
                         collect(m, w->promises[i]);
         qsort(m->items, m->n, sizeof(*m->items), compare_numbers);
         size_t n_once = 0;

@@ -22,6 +22,11 @@ struct round {
         /* What the pool has in all, whoever has it now; and, by want, what PFs have whose driver can do it.
          */
         size_t n_pfs, n_vfs, n_able[WANTS_MAX], n_able_vfs[WANTS_MAX];
+
+        /* before anything is taken, for a refusal */
+        size_t possible;           /* VFs that all rules together leave */
+        size_t present, free;      /* VFs of the pool */
+        bool drained, lacks_disks; /* some of its PFs */
 };
 
 /* The rules that keep a VF from a PF, in the order in which a refusal names them. */
@@ -30,9 +35,7 @@ enum rule { RULE_READY, RULE_DRIVER, RULE_NUMA, RULE_SHARE, RULE_APART, RULE_RAT
 /* What a refusal speaks of. */
 struct shortage {
         enum rule rule;
-        size_t want;     /* one that it hits */
-        size_t possible; /* VFs */
-        unsigned needed; /* VFs, of this want and of those that have no more choice than it */
+        size_t want; /* one that it hits */
 };
 
 static bool in_pool(const struct round *r, const struct site *s) {
@@ -90,6 +93,13 @@ static void find_able(struct round *r) {
         }
 }
 
+/* Mbit/s that can be guaranteed yet. An unknown speed guarantees nothing, but may be known later. */
+static uint64_t bandwidth_left(const struct round *r, const struct site *s) {
+        if (s->pf->link_mbps == 0 && r->p->returned == RETURNED_BY_ALL)
+                return UINT64_MAX;
+        return s->pf->link_mbps > s->min_mbps ? s->pf->link_mbps - s->min_mbps : 0;
+}
+
 /* How many VFs of a want all rules up to one leave of a PF, ready or not. */
 static size_t limit(const struct round *r, const struct site *s, size_t want, enum rule last) {
         size_t n = SIZE_MAX;
@@ -106,9 +116,8 @@ static size_t limit(const struct round *r, const struct site *s, size_t want, en
         if (last >= RULE_APART && r->apart)
                 n = MIN(n, s->group_here ? (size_t) 0 : (size_t) 1);
         uint32_t mbps = last >= RULE_RATE ? min_rate_by(r, s, want) : 0;
-        if (mbps > 0) /* an unknown speed guarantees nothing */
-                n = MIN(n, s->pf->link_mbps > s->min_mbps ? (size_t) ((s->pf->link_mbps - s->min_mbps) / mbps)
-                                                          : (size_t) 0);
+        if (mbps > 0)
+                n = MIN(n, (size_t) (bandwidth_left(r, s) / mbps));
         return n;
 }
 
@@ -172,7 +181,7 @@ static struct vf *take_vf(const struct placing *p, const struct site *s, const s
         for (size_t i = 0; i < s->pf->n_vfs; i++) {
                 struct vf *vf = s->pf->vfs[i];
 
-                if (vf->state != VF_READY || !vf_is_alone(vf) || is_taken(a, vf))
+                if (!placing_is_ready(p, vf) || !vf_is_alone(vf) || is_taken(a, vf))
                         continue;
                 const struct promised *promise = placing_promise(p, vf);
                 if (promise && promise->own)
@@ -214,7 +223,7 @@ static bool place_each(struct round *r, struct allocation *a, struct shortage *r
                         struct site *s = best_site(r, want);
 
                         if (!s) {
-                                *ret = (struct shortage){ RULE_RATE, want, k, count_of(r, want) };
+                                *ret = (struct shortage){ RULE_RATE, want };
                                 return false;
                         }
                         take(r, s, want, a);
@@ -225,7 +234,7 @@ static bool place_each(struct round *r, struct allocation *a, struct shortage *r
 
 /* How many of all VFs one PF could give. */
 static size_t fit(const struct round *r, const struct site *s) {
-        uint64_t mbps = s->min_mbps;
+        uint64_t left = bandwidth_left(r, s);
         size_t n = 0;
 
         for (size_t i = 0; i < r->n_wants; i++) {
@@ -233,41 +242,67 @@ static size_t fit(const struct round *r, const struct site *s) {
                 uint32_t each = min_rate_by(r, s, want);
 
                 for (unsigned k = 0; k < count_of(r, want) && n < most; k++) {
-                        mbps += each;
-                        if (each > 0 && mbps > s->pf->link_mbps)
+                        if (each > left)
                                 return n;
+                        left -= each;
                         n++;
                 }
         }
         return n;
 }
 
-/* All on one PF: where the group is already, if it is anywhere in this pool. */
+/* VFs that belong together go where the group is already, if it is anywhere in this pool. */
+static bool is_bound(const struct round *r) {
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
+                if (in_pool(r, &r->p->sites[i]) && r->p->sites[i].group_here)
+                        return true;
+        return false;
+}
+
+/* All on one PF. */
 static bool place_together(struct round *r, struct allocation *a, struct shortage *ret) {
         struct site *best = NULL;
-        bool bound = false;
-        size_t most = 0;
+        bool bound = is_bound(r);
 
-        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
-                bound = bound || (in_pool(r, &r->p->sites[i]) && r->p->sites[i].group_here);
         for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
                 struct site *s = &r->p->sites[i];
 
-                if (!in_pool(r, s) || (bound && !s->group_here))
-                        continue;
-                size_t n = fit(r, s);
-                most = MAX(most, n);
-                if (n == r->count && (!best || is_better(r, s, best)))
+                if (in_pool(r, s) && (!bound || s->group_here) && fit(r, s) == r->count &&
+                    (!best || is_better(r, s, best)))
                         best = s;
         }
         if (!best) {
-                *ret = (struct shortage){ RULE_RATE, r->wants[0], most, r->count };
+                *ret = (struct shortage){ RULE_RATE, r->wants[0] };
                 return false;
         }
         for (size_t i = 0; i < r->n_wants; i++)
                 for (unsigned k = 0; k < count_of(r, r->wants[i]); k++)
                         take(r, best, r->wants[i], a);
         return true;
+}
+
+/* For a refusal. Of several wants, the one with the least room counts. */
+static void survey(struct round *r) {
+        bool together = r->p->request->together, bound = is_bound(r);
+        size_t rooms[WANTS_MAX] = { 0 }, most = 0;
+
+        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++) {
+                const struct site *s = &r->p->sites[i];
+
+                if (!in_pool(r, s))
+                        continue;
+                if (together && (!bound || s->group_here))
+                        most = MAX(most, fit(r, s));
+                for (size_t k = 0; k < r->n_wants; k++)
+                        rooms[k] += room(r, s, r->wants[k], RULE_RATE);
+                r->present += s->pf->n_vfs;
+                r->free += s->free;
+                r->drained = r->drained || s->pf->drained;
+                r->lacks_disks = r->lacks_disks || s->short_of_disks;
+        }
+        r->possible = together ? most : rooms[0];
+        for (size_t k = 1; !together && k < r->n_wants; k++)
+                r->possible = MIN(r->possible, rooms[k]);
 }
 
 /* VFs of this want and of every other that can only be where this one can be too. */
@@ -288,30 +323,16 @@ static unsigned needed_with(const struct round *r, size_t want) {
 static bool is_short(const struct round *r, struct shortage *ret) {
         for (enum rule rule = RULE_READY; rule < RULE_RATE; rule++)
                 for (size_t i = 0; i < r->n_wants; i++) {
-                        size_t want = r->wants[i];
+                        size_t want = r->wants[i], n = 0;
+                        unsigned needed = rule == RULE_READY ? r->count : needed_with(r, want);
 
-                        *ret = (struct shortage){ .rule = rule, .want = want };
-                        ret->needed = rule == RULE_READY ? r->count : needed_with(r, want);
                         for (size_t k = 0; k < r->p->world->inventory->n_pfs; k++)
                                 if (in_pool(r, &r->p->sites[k]))
-                                        ret->possible += room(r, &r->p->sites[k], want, rule);
-                        if (ret->possible < ret->needed)
+                                        n += room(r, &r->p->sites[k], want, rule);
+                        *ret = (struct shortage){ rule, want };
+                        if (n < needed)
                                 return true;
                 }
-        return false;
-}
-
-static bool has_drained(const struct round *r) {
-        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
-                if (in_pool(r, &r->p->sites[i]) && r->p->sites[i].pf->drained)
-                        return true;
-        return false;
-}
-
-static bool lacks_disks(const struct round *r) {
-        for (size_t i = 0; i < r->p->world->inventory->n_pfs; i++)
-                if (in_pool(r, &r->p->sites[i]) && r->p->sites[i].short_of_disks)
-                        return true;
         return false;
 }
 
@@ -354,61 +375,68 @@ static bool is_unsupported(const struct round *r, char *detail, size_t size) {
         return false;
 }
 
-static int refuse_ready(const struct round *r, const struct shortage *s, char *detail, size_t size) {
-        if (lacks_disks(r)) {
-                snprintf(detail, size, "pool %s: namespaces for %zu of %u VFs", r->pool->name, s->possible,
-                         s->needed);
-                return REASON_NAMESPACES_USED_UP;
-        }
-        snprintf(detail, size, "pool %s: %zu of %u VFs ready%s", r->pool->name, s->possible, s->needed,
-                 has_drained(r) ? ", some of its PFs are drained" : "");
-        return REASON_POOL_EMPTY;
-}
+static enum reason name_rule(const struct round *r, const struct shortage *s, char *buf, size_t size) {
+        int node = r->p->request->numa_node;
 
-/* Of the tenant's own choice and limits, and of no other tenant, whose VFs or rates are in the way. */
-static int refuse_rest(const struct round *r, const struct shortage *s, char *detail, size_t size) {
-        const char *pool = r->pool->name;
-
-        if (r->p->request->together) {
-                snprintf(detail, size, "pool %s: %zu of %u VFs on the same PF", pool, s->possible, s->needed);
-                return REASON_AFFINITY;
-        }
-        snprintf(detail, size, "pool %s: %zu of %u VFs with %u Mbit/s guaranteed; the policy allows up to %u",
-                 pool, s->possible, s->needed, min_rate(&r->attributes[s->want]),
-                 min_rate(&r->grant->attributes));
-        return REASON_RATE_SUM;
-}
-
-static int refuse(const struct round *r, const struct shortage *s, char *detail, size_t size) {
-        const char *pool = r->pool->name;
-
+        buf[0] = '\0';
         switch (s->rule) {
         case RULE_READY:
-                return refuse_ready(r, s, detail, size);
+                if (!r->lacks_disks)
+                        return REASON_POOL_EMPTY;
+                snprintf(buf, size, ", each with a namespace");
+                return REASON_NAMESPACES_USED_UP;
         case RULE_DRIVER:
-                snprintf(detail, size, "pool %s: %zu of %u VFs ready on PFs that can do %s", pool,
-                         s->possible, s->needed, ATTRIBUTES_STR(refused_by_some(r, s->want)));
+                snprintf(buf, size, ", on PFs that can do %s", ATTRIBUTES_STR(refused_by_some(r, s->want)));
                 return REASON_POOL_EMPTY;
         case RULE_NUMA:
-                if (r->p->request->numa_node < 0)
-                        snprintf(detail, size, "pool %s: the request names no NUMA node", pool);
+                if (node < 0)
+                        snprintf(buf, size, ": the request names no NUMA node");
                 else
-                        snprintf(detail, size, "pool %s: %zu of %u VFs ready on node %d", pool, s->possible,
-                                 s->needed, r->p->request->numa_node);
+                        snprintf(buf, size, ", node %d", node);
                 return REASON_NUMA;
         case RULE_SHARE:
-                snprintf(detail, size, "pool %s: %u %% of each PF, which leaves %zu of %u", pool,
-                         r->grant->pf_share, s->possible, s->needed);
+                snprintf(buf, size, ", %u %% of each PF", r->grant->pf_share);
                 return REASON_PF_SHARE;
         case RULE_APART:
-                snprintf(detail, size, "pool %s: %zu of %u PFs without a VF of the group", pool, s->possible,
-                         s->needed);
+                snprintf(buf, size, ", each on another PF");
                 return REASON_ANTI_AFFINITY;
         case RULE_RATE:
         case _RULE_MAX:
                 break;
         }
-        return refuse_rest(r, s, detail, size);
+        if (r->p->request->together) {
+                snprintf(buf, size, ", all on one PF");
+                return REASON_AFFINITY;
+        }
+        snprintf(buf, size, ", each with %u Mbit/s guaranteed (the policy allows up to %u)",
+                 min_rate(&r->attributes[s->want]), min_rate(&r->grant->attributes));
+        return REASON_RATE_SUM;
+}
+
+/* The tenant is told what it could have instead, which it could find out by asking for less. How many VFs
+ * there are, and why others are not to be had, tells of other tenants: that is for administrators. near: as
+ * many VFs go together, 0: none. */
+static int refuse(const struct round *r, const struct shortage *s, size_t near, struct refusal *why) {
+        char named[192];
+        enum reason reason = name_rule(r, s, named, sizeof(named));
+
+        if (r->p->returned == RETURNED_NOTHING) {
+                snprintf(why->detail, sizeof(why->detail), "pool %s%s: %zu of %u VFs to be had",
+                         r->pool->name, named, r->possible, r->count);
+                snprintf(why->beyond, sizeof(why->beyond), "the pool has %zu VFs, %zu of them free%s",
+                         r->present, r->free, r->drained ? ", some of its PFs are drained" : "");
+        } else {
+                snprintf(why->detail, sizeof(why->detail),
+                         "pool %s%s: even if all VFs came back, %u could not be given", r->pool->name, named,
+                         r->count);
+                snprintf(why->beyond, sizeof(why->beyond), "the pool has %zu VFs on %zu PF%s", r->present,
+                         r->n_pfs, r->n_pfs == 1 ? "" : "s");
+        }
+        size_t at = strlen(why->detail);
+        if (near > 0)
+                snprintf(why->detail + at, sizeof(why->detail) - at,
+                         "; others share an IOMMU group and go together: ask for %zu", near);
+        return (int) reason;
 }
 
 /* The rules hold for the VFs of a shared group as they do for others. */
@@ -429,11 +457,11 @@ static bool group_fits(const struct allocation *a, const void *userdata) {
 
 /* Where a pool accepts it, VFs that share a group make up for too few that do not. 1: they do; 0 and *near;
  * or -ENOMEM. */
-static int place_as_group(const struct round *r, size_t n_ready, struct allocation *a, size_t *near) {
+static int place_as_group(const struct round *r, struct allocation *a, size_t *near) {
         const struct request *q = r->p->request;
 
         *near = 0;
-        if (q->together || r->apart || q->n_wants > 1 || n_ready >= r->count)
+        if (q->together || r->apart || q->n_wants > 1)
                 return 0;
         int done = place_shared_group(r->p, a, near, group_fits, r);
         for (size_t i = 0; i < a->n_vfs; i++) {
@@ -444,25 +472,21 @@ static int place_as_group(const struct round *r, size_t n_ready, struct allocati
 }
 
 /* All VFs of the wants of one pool. */
-static int place_pool(struct round *r, struct allocation *a, char *detail, size_t size) {
+static int place_pool(struct round *r, struct allocation *a, struct refusal *why) {
         struct shortage s = { 0 };
-        size_t near;
+        size_t near = 0;
 
-        if (!is_short(r, &s))
-                return (r->p->request->together ? place_together(r, a, &s) : place_each(r, a, &s))
-                                       ? REASON_NONE
-                                       : refuse(r, &s, detail, size);
-        if (s.rule != RULE_READY)
-                return refuse(r, &s, detail, size);
-        int done = place_as_group(r, s.possible, a, &near);
-        if (done != 0)
-                return done < 0 ? done : REASON_NONE;
-        if (near == 0)
-                return refuse(r, &s, detail, size);
-        snprintf(detail, size,
-                 "%zu of %u VFs ready; others share an IOMMU group and go together: ask for %zu", s.possible,
-                 s.needed, near);
-        return REASON_POOL_EMPTY;
+        survey(r);
+        if (!is_short(r, &s)) {
+                if (r->p->request->together ? place_together(r, a, &s) : place_each(r, a, &s))
+                        return REASON_NONE;
+        } else if (s.rule == RULE_READY) {
+                int done = place_as_group(r, a, &near);
+
+                if (done != 0)
+                        return done < 0 ? done : REASON_NONE;
+        }
+        return refuse(r, &s, near, why);
 }
 
 /* a has less choice than b. */
@@ -519,18 +543,18 @@ static size_t begin_rounds(struct placing *p, const struct vf_attributes attribu
 }
 
 int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
-          char *detail, size_t size) {
+          struct refusal *why) {
         struct round rounds[WANTS_MAX];
         size_t n = begin_rounds(p, attributes, rounds);
 
         for (size_t i = 0; i < n; i++) { /* first what no waiting would help */
                 find_able(&rounds[i]);
-                if (is_unsupported(&rounds[i], detail, size))
+                if (is_unsupported(&rounds[i], why->detail, sizeof(why->detail)))
                         return REASON_ATTRIBUTE_UNSUPPORTED;
         }
         for (size_t i = 0; i < n; i++) {
                 sort_wants(&rounds[i]);
-                int no = place_pool(&rounds[i], ret, detail, size);
+                int no = place_pool(&rounds[i], ret, why);
                 if (no != REASON_NONE)
                         return no;
         }

@@ -4,6 +4,11 @@
 
 #include "policy/allocate.h"
 
+/* Looks at what could be rather than at what is: as if these had given back what they have, and were promised
+ * nothing. VFs that are not ready, or drained, may be so later; so may a link whose speed is not known, and
+ * disks. */
+enum returned { RETURNED_NOTHING, RETURNED_BY_OTHERS, RETURNED_BY_ALL };
+
 /* A PF as a request sees it. */
 struct site {
         const struct pf *pf;
@@ -28,17 +33,20 @@ struct placing {
         const struct world *world;
         const struct request *request;
         const struct tenant *tenant;
+        enum returned returned;
         const struct grant *grants[WANTS_MAX]; /* by want */
         bool apart;                            /* asked for by the request, or by its group before */
         struct site *sites;                    /* by index into the inventory */
         struct promised *promised;             /* sorted by address; those that nobody holds now */
         size_t n_promised;
+        struct address *held; /* sorted: VFs that its tenant has, for RETURNED_BY_OTHERS */
+        size_t n_held;
         size_t used[WANTS_MAX]; /* VFs of its tenant in the pool of a want */
         size_t used_total;
 };
 
-/* site.c: fills all but tenant, grants, world and request, which are set. 0 or -ENOMEM; placing_done() either
- * way. */
+/* site.c: fills all but tenant, returned, grants, world and request, which are set. 0 or -ENOMEM;
+ * placing_done() either way. */
 int placing_init(struct placing *p);
 void placing_done(struct placing *p);
 
@@ -48,9 +56,13 @@ struct site *placing_site(const struct placing *p, struct address pf);
 /* The promise that a VF belongs to, NULL if none. O(log n). */
 const struct promised *placing_promise(const struct placing *p, const struct vf *vf);
 
+/* Of the VF, or as far as p->returned makes it so, whoever it is promised to. */
+bool placing_is_ready(const struct placing *p, const struct vf *vf);
+bool placing_is_returned(const struct placing *p, const struct lease *l);
+
 /* Picks the VFs of all wants; their attributes are in attributes, by want. */
 int place(struct placing *p, const struct vf_attributes attributes[WANTS_MAX], struct allocation *ret,
-          char *detail, size_t size);
+          struct refusal *why);
 
 /* VFs of one IOMMU group cannot be kept apart; a pool may accept that, but then they go together. */
 static inline bool vf_is_alone(const struct vf *vf) {

@@ -35,8 +35,8 @@ static struct vf **sort_shared(const struct inventory *inv, size_t *ret_n) {
 static bool may_be_given(const struct placing *p, const struct vf *vf) {
         const struct promised *promise = placing_promise(p, vf);
 
-        return vf->state == VF_READY && vf->pf->pool == (int) p->grants[0]->pool && !vf->pf->stuck &&
-               !vf->pf->drained && (!promise || promise->own);
+        return placing_is_ready(p, vf) && vf->pf->pool == (int) p->grants[0]->pool &&
+               (!promise || promise->own);
 }
 
 /* A group of n VFs, if all of it can be given at once. */

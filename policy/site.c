@@ -35,6 +35,30 @@ static const char *group_of(const struct request *r) {
         return r->group ? r->group : r->vm;
 }
 
+/* Taken as given back: see enum returned. */
+bool placing_is_returned(const struct placing *p, const struct lease *l) {
+        return p->returned == RETURNED_BY_ALL || (p->returned == RETURNED_BY_OTHERS && !is_mine(p, l));
+}
+
+static int compare_held(const void *a, const void *b) {
+        const struct address *x = a, *y = b;
+
+        return address_compare(*x, *y);
+}
+
+bool placing_is_ready(const struct placing *p, const struct vf *vf) {
+        switch (p->returned) {
+        case RETURNED_NOTHING:
+                break;
+        case RETURNED_BY_OTHERS: /* what is not ready yet, or drained, may be later */
+                return p->n_held == 0 ||
+                       !bsearch(&vf->address, p->held, p->n_held, sizeof(*p->held), compare_held);
+        case RETURNED_BY_ALL:
+                return true;
+        }
+        return vf->state == VF_READY && !vf->pf->stuck && !vf->pf->drained;
+}
+
 /* One VF that somebody has or is promised weighs on its PF, and on its tenant. */
 static void count_vf(struct placing *p, const struct lease *l, const struct leased_vf *v, bool mine,
                      bool group) {
@@ -60,16 +84,24 @@ static void count_leases(struct placing *p) {
                 const struct lease *l = w->leases[i];
                 bool mine = is_mine(p, l), group = mine && strcmp(l->group, group_of(p->request)) == 0;
 
+                if (placing_is_returned(p, l))
+                        continue;
                 p->apart = p->apart || (group && l->apart);
-                for (size_t k = 0; k < l->n_vfs; k++)
+                for (size_t k = 0; k < l->n_vfs; k++) {
                         count_vf(p, l, &l->vfs[k], mine, group);
+                        if (p->returned == RETURNED_BY_OTHERS)
+                                p->held[p->n_held++] = l->vfs[k].address;
+                }
         }
+        qsort(p->held, p->n_held, sizeof(*p->held), compare_held);
 }
 
 static void count_promise(struct placing *p, const struct lease *l) {
         bool mine = is_mine(p, l), own = mine && strcmp(l->vm, p->request->vm) == 0;
         bool group = mine && strcmp(l->group, group_of(p->request)) == 0;
 
+        if (placing_is_returned(p, l))
+                return;
         p->apart = p->apart || (group && l->apart);
         for (size_t k = 0; k < l->n_vfs; k++) {
                 const struct leased_vf *v = &l->vfs[k];
@@ -108,14 +140,14 @@ static void count_site(struct placing *p, struct site *s) {
         for (size_t i = 0; i < s->pf->n_vfs; i++) {
                 const struct vf *vf = s->pf->vfs[i];
                 const struct promised *promise = placing_promise(p, vf);
-                bool free = vf->state == VF_READY && vf_is_alone(vf) && !s->pf->stuck && !s->pf->drained;
+                bool free = vf_is_alone(vf) && placing_is_ready(p, vf);
 
                 s->load += vf->state == VF_LEASING || vf->state == VF_LEASED || vf->state == VF_RECLAIMING ||
                            (promise && !promise->own);
                 s->free += free && (!promise || promise->own);
                 s->own += free && promise && promise->own;
         }
-        if (!s->pf->needs_disks)
+        if (!s->pf->needs_disks || p->returned != RETURNED_NOTHING) /* with VFs disks come back */
                 return;
         s->short_of_disks = s->free > s->pf->free_disks;
         s->free = MIN(s->free, (size_t) s->pf->free_disks);
@@ -124,13 +156,16 @@ static void count_site(struct placing *p, struct site *s) {
 
 int placing_init(struct placing *p) {
         const struct world *w = p->world;
-        size_t n_promised = 0;
+        size_t n_promised = 0, n_held = 0;
 
         for (size_t i = 0; i < w->n_promises; i++)
                 n_promised += w->promises[i]->n_vfs;
+        for (size_t i = 0; i < w->n_leases; i++)
+                n_held += is_mine(p, w->leases[i]) ? w->leases[i]->n_vfs : 0;
         p->sites = calloc(w->inventory->n_pfs + 1, sizeof(*p->sites));
         p->promised = calloc(n_promised + 1, sizeof(*p->promised));
-        if (!p->sites || !p->promised)
+        p->held = calloc(n_held + 1, sizeof(*p->held));
+        if (!p->sites || !p->promised || !p->held)
                 return -ENOMEM;
         for (size_t i = 0; i < w->inventory->n_pfs; i++)
                 p->sites[i].pf = w->inventory->pfs[i];
@@ -148,4 +183,5 @@ int placing_init(struct placing *p) {
 void placing_done(struct placing *p) {
         free(p->sites);
         free(p->promised);
+        free(p->held);
 }

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Requests: several pools at once, the line of those who wait, reservations, draining, leases with an end."""
+"""Requests: several pools at once, draining, leases with an end, what VFs are told."""
 
-import json
-import os
 import shutil
 import time
 
 import harness
-from harness import PF, SimTest, VarlinkError, needs_users, wait_for
-from simhost import function, nvme
+from harness import PF, SimTest, needs_users, wait_for
+from simhost import nvme
 
 ONE, TWO, DISK, CARD, MOVED = "0000:01:00.0", "0000:05:00.0", "0000:09:00.0", "0000:0c:00.0", "0000:21:00.0"
 INVALID = "org.varlink.service.InvalidParameter"
@@ -93,277 +91,45 @@ class WantsTest(SimTest):
         self.assertEqual(pf_of(host, host.vm(vm="a", numa_node=1).vfs), [TWO])
         self.assertEqual(pf_of(host, host.vm(vm="b", numa_node=7).vfs), [ONE])
 
+    @needs_users
     def test_a_refusal_names_the_tenants_own_vms_only(self):
         host = self.host(policy=policy(red={"quota": 2}))
         host.vm(vm="web1")
         host.vm(user="blue", tenant="blue", vm="secret")
         host.vm(vm="web2")
-        message = self.refused("total-quota", host.vm().acquire, vm="web3").parameters["message"]
-        self.assertIn("quota 2, in use 2: web1, web2", message)
-        self.assertNotIn("secret", message)
-
-
-class LineTest(SimTest):
-    def begin(self, host, vm, wait=60, **more):
-        v = host.vm(user=more.pop("user", "red"))
-        v.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": vm, "wait": wait, **more})
-        wait_for(lambda: "waits in line" in host.daemon.log_tail(5000) and
-                 f"vm={vm}" in host.daemon.log_tail(5000) or self.waiting(host) > 0)
-        return v
-
-    def waiting(self, host):
-        return host.call("ListPools")["pools"][0]["waiting"]
-
-    def test_served_when_vfs_come_back(self):
-        host = self.host()
-        owner = host.vm(vm="web1", count=4)
-        waiter = self.begin(host, "web2", count=2)
-        owner.kill()
-        lease = waiter.end_of()["reply"]["lease"]
-        self.assertEqual((lease["vm"], len(lease["vfs"])), ("web2", 2))
-        self.assertEqual(self.waiting(host), 0)
-        host.check_invariants()
-
-    def test_nobody_overtakes(self):
-        host = self.host()
-        owners = [host.vm(vm=f"old{i}") for i in range(4)]
-        large = self.begin(host, "large", count=3)
-        wait_for(lambda: self.waiting(host) == 1)
-        small = host.vm()
-        small.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "small", "wait": 60})
-        wait_for(lambda: self.waiting(host) == 2)
-        for owner in owners[:2]:
-            owner.kill()
-            host.wait_state(owner.vfs[0], "ready")
-        self.refused("in-line", host.vm().acquire, vm="late")
-        self.assertEqual(self.waiting(host), 2)
-        owners[2].kill()
-        self.assertEqual(len(large.end_of()["reply"]["lease"]["vfs"]), 3)
-        self.assertEqual(self.waiting(host), 1)
-        owners[3].kill()
-        self.assertEqual(len(small.end_of()["reply"]["lease"]["vfs"]), 1)
-        host.check_invariants()
+        for function in (host.vm().acquire, lambda **more: host.call("Acquire", tenant="red", pool="net", **more)):
+            message = self.refused("total-quota", function, vm="web3").parameters["message"]
+            self.assertEqual(message, "the tenant's quota for all pools together is used up: quota 2, in use 2: web1, web2")
 
     @needs_users
-    def test_who_waits_for_its_own_quota_keeps_nobody_else_waiting(self):
-        host = self.host(policy=policy(grant={"quota": 1}))
-        first = host.vm(vm="web1")
-        waiter = self.begin(host, "web2")
-        wait_for(lambda: self.waiting(host) == 1)
-        host.vm(user="blue", tenant="blue", vm="b")
-        first.kill()
-        self.assertEqual(waiter.end_of()["reply"]["lease"]["vm"], "web2")
-
-    def test_what_can_never_be_is_not_waited_for(self):
-        host = self.host()
-        host.vm(vm="web1")
-        started = time.monotonic()
-        error = self.refused("pool-empty", host.vm().acquire, count=5, wait=60)
-        self.assertIn("4 VFs in all", error.parameters["message"])
-        self.refused("no-such-pool", host.vm().acquire, pool="nothing", wait=60)
-        self.assertLess(time.monotonic() - started, 30)
-
-    def test_a_promise_needs_no_line(self):
-        host = self.host()
-        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
-        host.vm(vm="other", count=3)
-        self.begin(host, "large", count=2)
-        wait_for(lambda: self.waiting(host) == 1)
-        self.refused("in-line", host.vm().acquire, vm="late")
-        self.refused("in-line", host.vm().acquire, vm="web1", count=2)
-        host.vm(vm="web1")
-
-    def test_time_is_up(self):
-        host = self.host()
-        host.vm(vm="web1", count=4)
-        error = self.refused("waited", host.vm().acquire, vm="web2", wait=1)
-        self.assertIn("0 of 1 VFs ready", error.parameters["message"])
-        self.assertEqual(self.waiting(host), 0)
-
-    def test_who_goes_away_leaves_the_line(self):
-        host = self.host()
-        owner = host.vm(vm="web1", count=4)
-        large = self.begin(host, "large", count=4)
-        wait_for(lambda: self.waiting(host) == 1)
-        large.kill()
-        wait_for(lambda: self.waiting(host) == 0)
-        owner.kill()
-        host.wait_all_ready(4)
-        self.assertEqual(host.leases(), {})
-
-    def test_a_new_policy_serves_or_refuses_them(self):
-        host = self.host(policy=policy(grant={"quota": 1}))
-        host.vm(vm="web1")
-        waiter = self.begin(host, "web2")
-        other = host.vm()
-        other.begin("acquire", parameters={"tenant": "red", "pool": "net", "vm": "web3", "wait": 60})
-        wait_for(lambda: self.waiting(host) == 2)
-        host.write_policy(policy(grant={"quota": 2}))
-        host.call("Reload")
-        self.assertEqual(waiter.end_of()["reply"]["lease"]["vm"], "web2")
-        gone = policy()
-        del gone["tenants"]["red"]["pools"]["net"]
-        host.write_policy(gone)
-        host.call("Reload")
-        self.assertEqual(other.end_of()["parameters"]["reason"], "no-such-pool")
-
-
-class ReservationTest(SimTest):
-    MACS = {"macs": "02:52:44:00:00:00/40"}
-
-    def test_promised_ahead(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        r = host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 2}])["reservation"]
-        promised = [d["address"] for d in r["devices"]]
-        self.assertEqual(host.vf(promised[0])["reserved"], "red/web1")
-        self.refused("pool-empty", host.vm().acquire, vm="other", count=3)
-        other = host.vm(vm="other", count=2)
-        self.assertFalse(set(other.vfs) & set(promised))
-        host.daemon.restart()
-        vm = host.vm(vm="web1", count=2)
-        self.assertEqual(vm.vfs, promised)
-        self.assertEqual([d["attributes"]["mac"] for d in vm.lease["devices"]],
-                         [d["attributes"]["mac"] for d in r["devices"]])
-        self.assertEqual(host.call_fresh("ListReservations")["reservations"][0]["lease"], vm.lease["id"])
-        host.call_fresh("Unreserve", tenant="red", vm="web1")
-        self.refused("no-such-reservation", host.call_fresh, "Unreserve", tenant="red", vm="web1")
-        vm.kill()
-        for vf in promised:
-            host.wait_state(vf, "ready")
-        host.vm(vm="third", count=2)
-        host.check_invariants()
-
-    def test_kept_over_restarts_of_the_vm(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        vm = host.vm(vm="web1", keep=True)
-        mac, vfs = vm.lease["devices"][0]["attributes"]["mac"], vm.vfs
-        vm.kill()
-        host.wait_all_ready(4)
-        other = host.vm(vm="other", count=3)
-        self.assertNotIn(vfs[0], other.vfs)
-        self.assertNotIn(mac, [d["attributes"]["mac"] for d in other.lease["devices"]])
-        host.daemon.restart()
-        vm = host.vm(vm="web1", keep=True)
-        self.assertEqual((vm.vfs, vm.lease["devices"][0]["attributes"]["mac"]), (vfs, mac))
-        self.assertEqual(len(host.call_fresh("ListReservations")["reservations"]), 1)
-
-    def test_plans_name_it(self):
-        host = self.host(policy=policy(net={"vfs": 2}))
-        vm = host.vm(vm="web1", keep=True)
-        for vfs in (4, 1):
-            with self.subTest(vfs=vfs):
-                host.write_policy(policy(net={"vfs": vfs}))
-                host.call("Reload")
-                step = host.call("Plan")["steps"][0]
-                self.assertEqual((step["kind"], step["reason"], step["hits"]),
-                                 ("resize", "leased", [f"red/web1 ({vm.lease['id']})", "red/web1 (reserved)"]))
-        vm.kill()
-        host.wait_all_ready(2)
-        step = host.call("Plan")["steps"][0]
-        self.assertEqual((step["kind"], step["reason"], step["hits"]), ("resize", "reserved", ["red/web1 (reserved)"]))
-        text = host.vfctl("plan").stdout
-        self.assertIn("        hits red/web1 (reserved)\n        blocked: ", text)
-
-    def promised(self, host):
-        """VFs and MACs of the only reservation."""
-        [r] = host.call_fresh("ListReservations")["reservations"]
-        return {d["address"]: d["attributes"]["mac"] for d in r["devices"]}
-
-    def test_a_second_lease_joins_the_promise(self):
-        host = self.host([PF(ONE), nvme(DISK)], policy=policy(grant=self.MACS))
-        vms = [host.vm(vm="web1", keep=True), host.vm(vm="web1", keep=True), host.vm(vm="web1", pool="disk", keep=True)]
-        had = {d["address"]: d["attributes"]["mac"] for vm in vms for d in vm.lease["devices"]}
-        self.assertEqual(len(had), 3)
-        self.assertEqual(self.promised(host), had)
-        for vm in vms:
-            vm.kill()
-        host.daemon.restart()
-        host.wait_all_ready(8)
-        self.assertEqual(self.promised(host), had)
-        self.refused("pool-empty", host.vm().acquire, vm="other", count=3)
-        vm = host.vm(vm="web1", pool=None, wants=[{"pool": "net", "count": 2}, {"pool": "disk"}])
-        self.assertEqual({d["address"]: d["attributes"]["mac"] for d in vm.lease["devices"]}, had)
-
-    def test_a_smaller_lease_leaves_the_rest_promised(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 3}])
-        before = self.promised(host)
-        vm = host.vm(vm="web1", keep=True)
-        self.assertIn(vm.vfs[0], before)
-        self.assertEqual(self.promised(host), before)
-        self.refused("pool-empty", host.vm().acquire, vm="other", count=2)
-
-    def test_what_was_given_instead_is_promised_instead(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 2}])
-        before = self.promised(host)
-        gone, stays = sorted(before)
-        host.call("Quarantine", address=gone, reason="test")
-        vm = host.vm(vm="web1", count=2, keep=True)
-        [instead] = set(vm.vfs) - {stays}
-        self.assertEqual(self.promised(host), {stays: before[stays], instead: before[gone]})
-
-    def test_more_than_a_promise_can_hold(self):
-        host = self.host([PF(ONE, total=48)])
-        vm = host.vm(vm="web1", count=20, keep=True)
-        before = self.promised(host)
-        message = self.refused("limit", host.vm().acquire, vm="web1", count=20, keep=True).parameters["message"]
-        self.assertIn("to be promised", message)
-        wait_for(lambda: sum(state == "ready" for state in host.states().values()) == 28)
-        self.assertEqual((self.promised(host), list(host.leases())), (before, [vm.lease["id"]]))
-        host.vm(vm="web1", count=12, keep=True)
-        self.assertEqual(len(self.promised(host)), 32)
-
-    def test_counts_in_the_quota(self):
-        host = self.host(policy=policy(grant={"quota": 2}))
-        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
-        host.vm(vm="other")
-        self.refused("quota", host.vm().acquire, vm="third")
-        host.vm(vm="web1")
-        self.refused("reservation-exists", host.call, "Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
-
-    def test_a_quarantined_promise_falls_back_with_its_mac(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        r = host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])["reservation"]["devices"][0]
-        host.call("Quarantine", address=r["address"], reason="test")
-        vm = host.vm(vm="web1")
-        self.assertNotEqual(vm.vfs, [r["address"]])
-        self.assertEqual(vm.lease["devices"][0]["attributes"]["mac"], r["attributes"]["mac"])
-
-    def test_promises_that_are_over_policy_are_shown_until_they_are_taken_back(self):
-        host = self.host(policy=policy(grant=self.MACS))
-        over = lambda: {r["vm"]: r["over_policy"] for r in host.call_fresh("ListReservations")["reservations"]}
-        host.vm(vm="web1")
-        for vm in ("web2", "web3"):
-            host.call("Reserve", tenant="red", vm=vm, wants=[{"pool": "net"}])
-        self.assertEqual(over(), {"web2": None, "web3": None})
-        host.write_policy(policy(grant=dict(self.MACS, quota=2)))
-        host.call("Reload")
-        self.assertEqual(over(), {"web2": None, "web3": "quota"})
-        changed = policy()
-        del changed["tenants"]["red"]
-        host.write_policy(changed)
-        host.call("Reload")
-        self.assertEqual(over(), {"web2": "no-such-tenant", "web3": "no-such-tenant"})
-        self.assertIn("the reservation for red/web2 is over policy", host.daemon.log_tail(2000))
-        host.daemon.restart()
-        self.assertEqual(over(), {"web2": "no-such-tenant", "web3": "no-such-tenant"})
-        self.assertIn("2 reserved over policy", host.vfctl("status").stdout)
-        self.assertEqual([vf["reserved"] for vf in host.vfs().values()].count("red/web2"), 1)
-        host.call_fresh("Unreserve", tenant="red", vm="web2")
-        self.assertEqual(over(), {"web3": "no-such-tenant"})
-        self.assertNotIn("red/web2", [vf["reserved"] for vf in host.vfs().values()])
-
-    @needs_users
-    def test_tenants_reserve_for_themselves(self):
-        host = self.host()
-        blue = host.vm(user="blue")
-        with self.assertRaises(VarlinkError):
-            blue.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
-        blue.call("Reserve", tenant="blue", vm="b1", wants=[{"pool": "net"}])
-        self.assertEqual(host.vm(user="red").call("ListReservations")["reservations"], [])
-        with self.assertRaises(VarlinkError):
-            host.vm(user="red").call("Unreserve", tenant="blue", vm="b1")
+    def test_only_administrators_are_told_how_full_a_pool_is(self):
+        """A tenant is told what it could have itself, in the same words whatever the reason that it is no more."""
+        host = self.host([PF(ONE), PF(TWO)])
+        host.call("Drain", address=TWO)
+        host.vm(user="blue", tenant="blue", vm="secret", count=2)
+        host.call("Reserve", tenant="blue", vm="secret2", wants=[{"pool": "net"}])
+        full = "; the pool has 8 VFs, 1 of them free, some of its PFs are drained"
+        asked = {"tenant": "red", "vm": "web1"}
+        for reason, text, more in (
+                ("pool-empty", "too few VFs of this pool are ready: pool net: 1 of 2 VFs to be had", {"count": 2}),
+                ("anti-affinity", "there are not enough PFs for VFs that must be on different ones: "
+                 "pool net, each on another PF: 1 of 2 VFs to be had", {"count": 2, "anti_affinity": True})):
+            if reason == "anti-affinity":
+                host.call("Unreserve", tenant="blue", vm="secret2")
+                full = full.replace("1 of", "2 of")
+            with self.subTest(reason=reason):
+                self.assertEqual(self.refused(reason, host.vm().acquire, **more).parameters["message"], text)
+                wants = {"wants": [{"pool": "net", "count": 2}], "anti_affinity": more.get("anti_affinity", False)}
+                self.assertEqual(self.refused(reason, host.vm().call, "Reserve", **asked, **wants).parameters["message"], text)
+                error = self.refused(reason, host.call, "Acquire", pool="net", **asked, **more)
+                self.assertEqual(error.parameters["message"], text + full)
+                self.assertIn(text + full, host.daemon.log())
+                error = self.refused("waited", host.vm().acquire, wait=1, **more)
+                self.assertEqual(error.parameters["message"], f"nothing became free in the time to wait: {text}")
+        text = "too few VFs of this pool are ready: pool net: even if all VFs came back, 9 could not be given"
+        self.assertEqual(self.refused("pool-empty", host.vm().acquire, count=9, wait=60).parameters["message"], text)
+        error = self.refused("pool-empty", host.call, "Acquire", pool="net", count=9, wait=60, **asked)
+        self.assertEqual(error.parameters["message"], f"{text}; the pool has 8 VFs on 2 PFs")
 
 
 class DrainTest(SimTest):
@@ -377,8 +143,8 @@ class DrainTest(SimTest):
         host.daemon.restart()
         pf = {p["address"]: p for p in host.call_fresh("ListPFs")["pfs"]}[ONE]
         self.assertEqual((pf["drained"], pf["drain_reason"]), (True, "new cable"))
-        message = self.refused("pool-empty", host.vm().acquire, vm="web3", count=4).parameters["message"]
-        self.assertIn("drained", message)
+        asked = {"tenant": "red", "pool": "net", "vm": "web3", "count": 4}
+        self.assertIn("drained", self.refused("pool-empty", host.call_fresh, "Acquire", **asked).parameters["message"])
         self.assertEqual(vm.do("bind")["bound"], vm.vfs)
         self.assertTrue(host.fenced(host.tree.pfs[ONE].vfs[1]))
         waiter = host.vm()
@@ -504,98 +270,6 @@ class PendingTest(SimTest):
     def test_percent(self):
         host = self.host([PF(ONE, total=8)], policy=policy(net={"vfs": "50%"}))
         host.wait_all_ready(4)
-
-
-class PoolTest(SimTest):
-    def test_two_pools_name_one_function(self):
-        """By serial and by address: only the running host shows that it is the same."""
-        p = harness.default_policy()
-        p["pools"] = {"net": {"functions": [{"address": ONE}], "vfs": "max"},
-                      "disk": {"functions": [{"serial": "SN-1"}], "vfs": "max"}}
-        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2")], policy=p)
-        pf = {x["address"]: x for x in host.call("ListPFs")["pfs"]}[ONE]
-        self.assertEqual((pf["pool"], pf["reason"]), (None, "two-pools"))
-        self.assertEqual(host.tree.device(ONE, "sriov_numvfs"), "0")
-        self.assertIn("net and disk", json.dumps(host.status()["problems"]))
-
-    def test_a_pool_follows_its_card(self):
-        """To another address of the same host, where the next card at its old address is none of the pool."""
-        for key, what, mine, other in (("serial", "serial", "SN-2", "SN-1"), ("serial", "dsn", "00-1b-21-ff-ff-64-8c-12", "00-1b-21-ff-ff-64-8c-13"),
-                                       ("mac", "mac", "52:54:00:00:00:20", "52:54:00:00:00:10"), ("slot", "slot", "3-1", "3")):
-            with self.subTest(what=what):
-                p = harness.default_policy()
-                p["pools"]["net"] = {"functions": [{key: mine}], "vfs": "max"}
-                host = self.host([PF(ONE, netdev="enp1s0", **{what: other}), PF(TWO, netdev="enp5s0", **{what: mine})], policy=p)
-                host.wait_all_ready(4)
-                self.assertEqual({v["pf"] for v in host.vfs().values()}, {TWO})
-                vm = host.vm(vm="web1")
-                host.daemon.restart()
-                self.assertEqual(list(host.leases()), [vm.lease["id"]])
-                self.assertEqual(vm.do("bind")["bound"], vm.vfs)
-                vm.kill()
-                host.tree.remove(TWO)
-                host.tree.add(PF(MOVED, netdev="enp33s0", **{what: mine}))
-                host.call_fresh("Rescan")
-                host.wait_all_ready(4)
-                self.assertEqual({v["pf"] for v in host.vfs().values()}, {MOVED})
-                host.tree.add(PF(TWO, netdev="enp5s0", **{what: f"{other[:-1]}9"}))
-                host.call_fresh("Rescan")
-                wait_for(lambda: {p["address"]: (p["pool"], p["reason"]) for p in host.call_fresh("ListPFs")["pfs"]} ==  # noqa: B023
-                         {ONE: (None, "none"), TWO: (None, "none"), MOVED: ("net", "none")})
-                self.assertEqual(pf_of(host, host.vm(vm="web2", count=4).vfs), [MOVED] * 4)
-
-    def test_no_pool_before_the_identity_is_known(self):
-        """A policy that selects by serial number is read while PFs are there that nobody wanted before."""
-        host = self.host([PF(ONE, serial="SN-1")], policy="{")
-        host.faults("op=identify hang=1")
-        p = harness.default_policy()
-        p["pools"] = {"fast": {"functions": [{"serial": "SN-1"}], "vfs": 2}, "rest": {"functions": [{"address": "*"}], "vfs": "max"}}
-        p["tenants"] = {}
-        host.write_policy(p)
-        host.call("Reload")
-        wait_for(lambda: ("identify", ONE) in host.faults_hit())
-        host.call("Rescan")
-        pf = host.call("ListPFs")["pfs"][0]
-        self.assertEqual((pf["pool"], pf["reason"]), (None, "identifying"))
-        self.assertEqual(host.call("Plan")["steps"], [])
-        host.unhang()
-        host.wait_all_ready(2)
-        self.assertEqual({v["pool"] for v in host.vfs().values()}, {"fast"})
-        self.assertEqual([v for _, _, v, _ in host.operations("numvfs")], [2])
-
-    def test_vectors(self):
-        host = self.host([PF(ONE, total_msix=64, vf_msix=4), PF(TWO, vf_msix=4)], policy=policy(net={"msix": 8}))
-        vfs = {v["address"]: v for v in host.vfs().values()}
-        self.assertEqual({vfs[a]["state"] for a in host.tree.pfs[ONE].vfs}, {"ready"})
-        self.assertEqual({(vfs[a]["state"], vfs[a]["reason"]) for a in host.tree.pfs[TWO].vfs}, {("unbound", "msix-failed")})
-        self.assertEqual({value for op, _, value, error in host.operations(op="bind") if error == "0"}, {8})
-
-    def test_drivers(self):
-        """The best that the kernel has, once it is loaded; or the one that the policy forces."""
-        host = self.host([PF(ONE, vendor=0x15B3, vf_device=0x101E)], start=False)
-        host.tree.variant("v*d*sv*sd*bc*sc*i*", "vfio_pci", loaded=False)
-        host.tree.variant("v000015B3d0000101Esv*sd*bc*sc*i*", "mlx5_vfio_pci", loaded=False)
-        host.daemon.start(wait=False)
-        wait_for(lambda: os.path.exists(host.socket))
-        wait_for(lambda: "the driver mlx5_vfio_pci is not loaded" in host.daemon.log())
-        os.mkdir(host.tree.path("sys/bus/pci/drivers/mlx5_vfio_pci"))
-        host.daemon.wait_ready()
-        host.wait_all_ready(4)
-        self.assertEqual({v["driver"] for v in host.vfs().values()}, {"mlx5_vfio_pci"})
-        vm = host.vm(vm="web1")
-        vm.kill()
-        host.wait_all_ready(4)
-        host = self.host([PF(ONE)], policy=policy(net={"driver": "vfio-pci"}))
-        self.assertEqual({v["driver"] for v in host.vfs().values()}, {"vfio-pci"})
-
-    def test_explain(self):
-        host = self.host(policy=policy(grant={"quota": 3, "vlans": [100, "200-299"]}))
-        host.vm(vm="web1")
-        lines = {e["rule"]: e for e in host.call("Explain", tenant="red", pool="net")["explanations"]}
-        self.assertEqual(lines["quota"]["value"], "3 VFs")
-        self.assertIn("so 2 more", lines["quota"]["why"])
-        self.assertEqual(lines["vlans"]["value"], "100, 200-299")
-        self.refused("no-such-pool", host.call, "Explain", tenant="blue", pool="disk")
 
 
 class AttributesTest(SimTest):
@@ -878,88 +552,3 @@ class DriftTest(SimTest):
         host.faults()  # the interface is back
         host.wait_all_ready(4)
         self.assertEqual(host.attributes(vm.vfs[0]), AttributesTest.PLAIN)
-
-
-class WholeFunctionTest(SimTest):
-    """A pool of whole functions: the same fences, leases and scrubs, and never what the host needs."""
-
-    def policy(self):
-        p = harness.default_policy()
-        p["pools"]["card"] = {"functions": [{"address": CARD}], "assign": "function"}
-        p["tenants"]["red"]["pools"]["card"] = {"quota": 1}
-        return p
-
-    def apply(self, host, **more):
-        with host.connect() as link:
-            return list(link.call_more("Apply", destructive=True, **more))
-
-    def test_life(self):
-        host = self.host([PF(ONE), function(CARD)], policy=self.policy())
-        vf = host.vf(CARD)
-        self.assertEqual((vf["state"], vf["reason"], vf["pool"]), ("unbound", "host-driver", "card"))
-        step = next(s for s in host.call("Plan")["steps"] if s["address"] == CARD)
-        self.assertEqual((step["kind"], step["destructive"]), ("bind", True))
-        self.apply(host)
-        host.wait_state(CARD, "ready")
-        vm = host.vm(vm="appliance", pool="card")
-        self.assertEqual(vm.vfs, [CARD])
-        host.daemon.restart()
-        self.assertEqual(host.vf(CARD)["state"], "leased")
-        vm.kill()
-        host.wait_state(CARD, "ready")
-        self.assertEqual(host.resets(CARD), 2)
-        host.daemon.restart()
-        self.assertEqual(host.vf(CARD)["state"], "ready")
-        self.assertEqual(host.resets(CARD), 2)
-
-    def test_a_lease_outlives_its_pool_over_a_restart(self):
-        host = self.host([PF(ONE), function(CARD)], policy=self.policy())
-        self.apply(host)
-        host.wait_state(CARD, "ready")
-        vm = host.vm(vm="appliance", pool="card")
-        host.write_policy(harness.default_policy())
-        host.daemon.restart()
-        self.assertEqual(host.leases()[vm.lease["id"]]["over_policy"], "no-such-pool")
-        self.assertEqual(vm.do("bind")["bound"], [CARD])
-
-    def test_what_the_host_needs(self):
-        host = self.host([PF(ONE), function(CARD)], policy=self.policy(), start=False)
-        host.tree.disk(host.tree.pfs[CARD], mounted="/home")
-        host.daemon.start()
-        self.apply(host)
-        wait_for(lambda: host.vf(CARD)["reason"] == "host-needs-it", what=str(host.vf(CARD)))
-        self.assertIn("mounted", host.vf(CARD)["message"])
-        self.assertNotEqual(host.tree.driver(CARD), "vfio-pci")
-
-    def test_whole_or_not_is_seen_by_the_identity(self):
-        """At start, and when a card comes while somebody has a lease; a pool of whole functions does not take the others' PFs."""
-        p = harness.default_policy()
-        p["pools"] = {"net": {"functions": [{"serial": "SN-1"}], "vfs": "max"},
-                      "card": {"functions": [{"serial": "SN-2"}, {"serial": "SN-3"}], "assign": "function"},
-                      "rest": {"functions": [{"driver": "igb"}], "vfs": "max"}}
-        p["tenants"]["red"]["pools"] = {"net": {"quota": 4}, "card": {"quota": 4}}
-        p["tenants"]["blue"]["pools"] = {}
-        host = self.host([PF(ONE, serial="SN-1"), PF(TWO, serial="SN-2"), nvme(DISK, serial="SN-4")], policy=p)
-        pools = lambda: {v["address"]: v["pool"] for v in host.vfs().values()}
-        one = dict.fromkeys(host.tree.pfs[ONE].vfs, "net")
-        self.assertEqual(pools(), {**one, TWO: "card"})
-        vm = host.vm(vm="web1")
-        host.tree.add(PF(MOVED, serial="SN-5"))
-        host.tree.add(function(CARD, serial="SN-3"))
-        host.call("Rescan")
-        wait_for(lambda: pools() == {**one, TWO: "card", CARD: "card", **dict.fromkeys(host.tree.pfs[MOVED].vfs, "rest")}, what=pools())
-        host.daemon.restart()
-        self.assertEqual(pools(), {**one, TWO: "card", CARD: "card", **dict.fromkeys(host.tree.pfs[MOVED].vfs, "rest")})
-        self.assertEqual(vm.do("bind")["bound"], vm.vfs)
-        with host.connect() as link:
-            link.call("Apply", destructive=True)
-        host.wait_state(TWO, "ready")
-        resets = host.resets(TWO)
-        host.daemon.restart()  # its fence was kept for it
-        self.assertEqual((host.vf(TWO)["state"], host.resets(TWO)), ("ready", resets))
-
-    def test_a_pf_with_vfs_is_not_taken(self):
-        p = self.policy()
-        p["pools"] = {"card": {"functions": [{"address": ONE}], "assign": "function"}, **p["pools"]}
-        host = self.host([PF(ONE, num=2)], policy=p)
-        self.assertEqual({v["pool"] for v in host.vfs().values()}, {"net"})

@@ -145,7 +145,7 @@ static void holds_always(void **state) {
                 struct answer x = ask(&h, &r), again = ask(&h, &r);
 
                 assert_int_equal(x.r, again.r);
-                assert_string_equal(x.detail, again.detail);
+                assert_string_equal(x.why.detail, again.why.detail);
                 assert_memory_equal(&x.a, &again.a, sizeof(x.a));
                 require_answer(&h, &r, &x);
                 *(x.r == REASON_NONE ? &granted : &refused) += 1;

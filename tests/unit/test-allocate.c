@@ -26,7 +26,7 @@ static void refuses_in_order(void **state) {
                 { { "red", "net", "vm", 32, HAND_OFF_NODE, GIB }, REASON_QUOTA, "quota 4, in use 0" },
                 { { "red", "net", "vm", 4, HAND_OFF_NODE, GIB },
                   REASON_POOL_EMPTY,
-                  "pool net: 1 of 4 VFs ready" },
+                  "pool net: 1 of 4 VFs to be had" },
         };
         struct host h = new_host();
 
@@ -36,7 +36,7 @@ static void refuses_in_order(void **state) {
                 struct answer x = ask(&h, &i->request);
 
                 assert_int_equal(x.r, i->reason);
-                assert_string_equal(x.detail, i->detail);
+                assert_string_equal(x.why.detail, i->detail);
                 assert_int_equal(x.a.n_vfs, 0);
         }
         host_done(&h);
@@ -140,14 +140,14 @@ static void keeps_quota(void **state) {
         host_add_lease(&h, "red", "net", "web2", pf, 40, 1)->ending = true;
         struct answer x = ask(&h, &r);
         assert_int_equal(x.r, REASON_QUOTA);
-        assert_string_equal(x.detail, "quota 4, in use 3: web1, web2");
+        assert_string_equal(x.why.detail, "quota 4, in use 3: web1, web2");
         r.count = 1;
         assert_int_equal(ask(&h, &r).r, REASON_NONE);
         r.tenant = "blue";
         r.pool = "wide";
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_QUOTA);
-        assert_string_equal(x.detail, "quota 0, in use 0");
+        assert_string_equal(x.why.detail, "quota 0, in use 0");
         host_done(&h);
 }
 
@@ -165,9 +165,9 @@ static void cuts_long_details(void **state) {
         }
         struct answer x = ask(&h, &r);
         assert_int_equal(x.r, REASON_QUOTA);
-        assert_memory_equal(x.detail, "quota 4, in use 9: aaaa", 23);
-        assert_string_equal(x.detail + strlen(x.detail) - 8, "ccc, ...");
-        assert_int_equal(strlen(x.detail), 19 + 3 * (NAME_MAX_LEN + 2) + 3);
+        assert_memory_equal(x.why.detail, "quota 4, in use 9: aaaa", 23);
+        assert_string_equal(x.why.detail + strlen(x.why.detail) - 8, "ccc, ...");
+        assert_int_equal(strlen(x.why.detail), 19 + 3 * (NAME_MAX_LEN + 2) + 3);
         host_done(&h);
 }
 
@@ -208,8 +208,9 @@ static void keeps_groups_together(void **state) {
         one->vfs[3]->state = VF_QUARANTINED; /* one keeps all of its group */
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_POOL_EMPTY);
-        assert_string_equal(x.detail,
-                            "1 of 2 VFs ready; others share an IOMMU group and go together: ask for 3");
+        assert_string_equal(
+                        x.why.detail,
+                        "pool net: 1 of 2 VFs to be had; others share an IOMMU group and go together: ask for 3");
         r.count = 3;
         r.hand_off = HAND_OFF_FD;
         x = ask(&h, &r);
@@ -278,12 +279,12 @@ static void tells_full_from_unable(void **state) {
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_POOL_EMPTY);
         assert_true(reason_may_pass((enum reason) x.r));
-        assert_string_equal(x.detail, "pool net: 0 of 1 VFs ready on PFs that can do trust");
+        assert_string_equal(x.why.detail, "pool net, on PFs that can do trust: 0 of 1 VFs to be had");
         text_copy(more->driver, sizeof(more->driver), "sfc");
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_ATTRIBUTE_UNSUPPORTED);
         assert_false(reason_may_pass((enum reason) x.r));
-        assert_string_equal(x.detail, "pool net: the driver bnx2x cannot do trust");
+        assert_string_equal(x.why.detail, "pool net: the driver bnx2x cannot do trust");
         less->vfs[0]->state = less->vfs[1]->state =
                         VF_LEASED; /* nor will it be able to when these are back */
         assert_int_equal(ask(&h, &r).r, REASON_ATTRIBUTE_UNSUPPORTED);
@@ -305,28 +306,28 @@ static void judges_each_want(void **state) {
                              .numa_node = NUMA_NODE_ANY };
         const struct world w = host_world(&h);
         struct allocation a = { 0 };
-        char detail[256];
+        struct refusal why;
 
         able->link_mbps = unable->link_mbps = 1000;
         text_copy(unable->driver, sizeof(unable->driver), "igb");
         g->attributes = (struct vf_attributes){ .set = ATTR_MIN_TX, .min_tx_mbps = 100 };
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_NONE);
         assert_ptr_equal(a.vfs[0].vf->pf, unable);
         assert_ptr_equal(a.vfs[1].vf->pf, able);
         r.wants[1].count = 2; /* more than the able PF has left, while there are as many VFs */
         able->vfs[0]->state = able->vfs[1]->state = VF_LEASED;
         pf_set_vfs(unable, 3, VF_READY);
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_POOL_EMPTY);
-        assert_string_equal(detail, "pool net: 0 of 2 VFs ready on PFs that can do min_tx_mbps");
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_POOL_EMPTY);
+        assert_string_equal(why.detail, "pool net, on PFs that can do min_tx_mbps: 0 of 3 VFs to be had");
         r.wants[1].count = 3; /* more than it ever has */
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_ATTRIBUTE_UNSUPPORTED);
-        assert_string_equal(detail, "pool net: 2 of 3 VFs on PFs that can do min_tx_mbps");
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_ATTRIBUTE_UNSUPPORTED);
+        assert_string_equal(why.detail, "pool net: 2 of 3 VFs on PFs that can do min_tx_mbps");
         able->total_vfs = 3; /* or will have */
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_POOL_EMPTY);
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_POOL_EMPTY);
         r.wants[1].count = 2;
         g->wish = ATTR_MIN_TX; /* a rate that is left out takes no bandwidth */
         unable->link_mbps = 0;
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_NONE);
         for (unsigned i = 1; i < 3; i++) {
                 assert_ptr_equal(a.vfs[i].vf->pf, unable);
                 assert_int_equal(a.vfs[i].attributes.set, 0);
@@ -353,10 +354,10 @@ static void packs(void **state) {
         three->pool = 1;
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_POOL_EMPTY);
-        assert_string_equal(x.detail, "pool net: 2 of 5 VFs ready");
+        assert_string_equal(x.why.detail, "pool net: 2 of 5 VFs to be had");
         one->pool = -1;
         x = ask(&h, &r);
-        assert_string_equal(x.detail, "pool net: 0 of 5 VFs ready");
+        assert_string_equal(x.why.detail, "pool net: 0 of 5 VFs to be had");
         host_done(&h);
 }
 
@@ -435,7 +436,7 @@ static void counts_disks(void **state) {
         r.count = 4;
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_NAMESPACES_USED_UP);
-        assert_string_equal(x.detail, "pool net: namespaces for 3 of 4 VFs");
+        assert_string_equal(x.why.detail, "pool net, each with a namespace: 3 of 4 VFs to be had");
         one->free_disks = 0;
         r.count = 2;
         x = ask(&h, &r);
@@ -447,7 +448,7 @@ static void counts_disks(void **state) {
         r.count = 5;
         x = ask(&h, &r);
         assert_int_equal(x.r, REASON_POOL_EMPTY);
-        assert_string_equal(x.detail, "pool net: 4 of 5 VFs ready");
+        assert_string_equal(x.why.detail, "pool net: 4 of 5 VFs to be had");
         host_done(&h);
 }
 
@@ -470,16 +471,17 @@ static void promises_need_disks(void **state) {
                                    .n_wants = 1,
                                    .numa_node = NUMA_NODE_ANY };
         struct allocation a = { 0 };
-        char buf[512], detail[256];
+        char buf[512];
+        struct refusal why;
 
         w.promises = promises;
         w.n_promises = 1;
         one->needs_disks = two->needs_disks = true;
         one->free_disks = two->free_disks = 1;
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_NONE);
         assert_string_equal(chosen(&a, buf), "1.1");
         one->free_disks = 0;
-        assert_int_equal(allocate(&w, &r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_NONE);
         assert_string_equal(chosen(&a, buf), "2.0");
         host_done(&h);
 }

@@ -37,13 +37,13 @@ struct simple {
 struct answer {
         int r;
         struct allocation a;
-        char detail[256];
+        struct refusal why;
 };
 
 static inline struct answer ask_in(const struct world *world, const struct simple *r) {
         struct answer x = { 0 };
 
-        memset(x.detail, 'x', sizeof(x.detail));
+        memset(&x.why, 'x', sizeof(x.why));
         const struct request q = {
                 .tenant = r->tenant,
                 .vm = r->vm,
@@ -53,8 +53,9 @@ static inline struct answer ask_in(const struct world *world, const struct simpl
                 .hand_off = r->hand_off,
                 .memory = r->memory,
         };
-        x.r = allocate(world, &q, &x.a, x.detail, sizeof(x.detail));
-        assert_non_null(memchr(x.detail, '\0', sizeof(x.detail)));
+        x.r = allocate(world, &q, &x.a, &x.why);
+        assert_non_null(memchr(x.why.detail, '\0', sizeof(x.why.detail)));
+        assert_non_null(memchr(x.why.beyond, '\0', sizeof(x.why.beyond)));
         return x;
 }
 

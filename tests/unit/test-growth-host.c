@@ -91,9 +91,9 @@ static int ask(const struct world *w, unsigned count) {
                                    .n_wants = 1,
                                    .numa_node = NUMA_NODE_ANY };
         struct allocation a;
-        char detail[256];
+        struct refusal why;
 
-        return allocate(w, &r, &a, detail, sizeof(detail));
+        return allocate(w, &r, &a, &why);
 }
 
 static void grant(const struct world *w) {

@@ -100,7 +100,7 @@ static void order_of_files_does_not_matter(void **state) {
                 struct host h = chance_host(&c, 4);
                 struct request r = chance_request(&c);
                 struct allocation a = { 0 }, b = { 0 };
-                char detail[512], detail_b[512];
+                struct refusal why, why_b;
 
                 for (unsigned k = 0; k < FILES; k++) {
                         put_file(&texts[k], &c, k);
@@ -111,7 +111,7 @@ static void order_of_files_does_not_matter(void **state) {
                                   pool_drivers[chance_below(&c, POOLS)]);
                 struct world w = world_of(&h, files);
                 _cleanup_free_ char *said = describe(&w);
-                int no = allocate(&w, &r, &a, detail, sizeof(detail));
+                int no = allocate(&w, &r, &a, &why);
                 granted += no == REASON_NONE;
                 for (unsigned k = 0; k < 4; k++) {
                         shuffle(files, &c);
@@ -119,8 +119,9 @@ static void order_of_files_does_not_matter(void **state) {
                         _cleanup_free_ char *again = describe(&w);
                         assert_string_equal(again, said);
                         memset(&b, 0, sizeof(b));
-                        assert_int_equal(allocate(&w, &r, &b, detail_b, sizeof(detail_b)), no);
-                        assert_string_equal(detail_b, detail);
+                        assert_int_equal(allocate(&w, &r, &b, &why_b), no);
+                        assert_string_equal(why_b.detail, why.detail);
+                        assert_string_equal(why_b.beyond, why.beyond);
                         assert_memory_equal(&a, &b, sizeof(a));
                 }
                 host_done(&h);

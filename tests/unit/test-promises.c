@@ -23,9 +23,9 @@ static bool same_mac(const struct vf_attributes *a, const struct vf_attributes *
 /* Neither a VF nor a MAC of the promise goes to another VM. */
 static void require_kept(const struct world *w, const struct lease *promise, const struct request *other) {
         struct allocation a = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        if (allocate(w, other, &a, detail, sizeof(detail)) != REASON_NONE)
+        if (allocate(w, other, &a, &why) != REASON_NONE)
                 return;
         FOREACH_ARRAY(v, a.vfs, a.n_vfs) {
                 assert_null(promised_to(promise, v->vf));
@@ -37,9 +37,9 @@ static void require_kept(const struct world *w, const struct lease *promise, con
 /* The VM itself gets the same VFs, each with the same MAC. */
 static void require_honoured(const struct world *w, const struct lease *promise, const struct request *r) {
         struct allocation a = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        assert_int_equal(allocate(w, r, &a, detail, sizeof(detail)), REASON_NONE);
+        assert_int_equal(allocate(w, r, &a, &why), REASON_NONE);
         FOREACH_ARRAY(v, a.vfs, a.n_vfs) {
                 const struct leased_vf *p = promised_to(promise, v->vf);
 
@@ -52,8 +52,8 @@ static void require_honoured(const struct world *w, const struct lease *promise,
 static int require_counted(struct host *h, const struct world *promised, const struct lease *promise,
                            const struct request *other) {
         struct allocation a = { 0 }, b = { 0 };
-        char detail[512], detail_b[512];
-        int r = allocate(promised, other, &a, detail, sizeof(detail));
+        struct refusal why, why_b;
+        int r = allocate(promised, other, &a, &why);
 
         *host_add_lease(h, promise->tenant, promise->pools[0], promise->vm, h->inventory.pfs[0], 0, 0) =
                         *promise;
@@ -67,10 +67,11 @@ static int require_counted(struct host *h, const struct world *promised, const s
                         memcpy(vf->lease, promise->id, sizeof(vf->lease));
                 }
         const struct world leased = host_world(h);
-        assert_int_equal(allocate(&leased, other, &b, detail_b, sizeof(detail_b)), r);
+        assert_int_equal(allocate(&leased, other, &b, &why_b), r);
         assert_memory_equal(&a, &b, sizeof(a));
         if (r != REASON_QUOTA && r != REASON_TOTAL_QUOTA) /* these say "(reserved)" */
-                assert_string_equal(detail, detail_b);
+                assert_string_equal(why.detail, why_b.detail);
+        assert_string_equal(why.beyond, why_b.beyond);
         return r;
 }
 
@@ -83,10 +84,10 @@ static void promises_hold(void **state) {
                 struct world w = host_world(&h);
                 struct request r = chance_request(&c), other = chance_request(&c);
                 struct allocation a = { 0 };
-                char detail[512];
+                struct refusal why;
 
                 other.vm = "else";
-                if (allocate(&w, &r, &a, detail, sizeof(detail)) == REASON_NONE) {
+                if (allocate(&w, &r, &a, &why) == REASON_NONE) {
                         host_take(&h, &r, &a, 99);
                         struct lease promise = *h.leases[0];
                         const struct lease *promises[] = { &promise };
@@ -115,9 +116,9 @@ static void serve_one(struct host *h, struct chance *c, unsigned serial) {
         const struct world w = host_world(h);
         const struct request r = chance_request(c);
         struct allocation a = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        if (allocate(&w, &r, &a, detail, sizeof(detail)) == REASON_NONE)
+        if (allocate(&w, &r, &a, &why) == REASON_NONE)
                 host_take(h, &r, &a, serial);
 }
 
@@ -144,10 +145,10 @@ static void require_same_count(const struct world *w, const char *tenant, const 
                                    .numa_node = NUMA_NODE_ANY };
         unsigned refused = 1000, explained = 1001;
         struct allocation a = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        assert_int_equal(allocate(w, &r, &a, detail, sizeof(detail)), REASON_QUOTA);
-        assert_int_equal(sscanf(detail, "quota %*u, in use %u", &refused), 1);
+        assert_int_equal(allocate(w, &r, &a, &why), REASON_QUOTA);
+        assert_int_equal(sscanf(why.detail, "quota %*u, in use %u", &refused), 1);
         FOREACH_ARRAY(i, e->items, e->n)
                 if (strcmp(i->rule, "quota") == 0)
                         assert_int_equal(sscanf(i->why,

@@ -242,9 +242,9 @@ static void require_determined(const struct host *h, const struct request *r, in
         struct lease *turned[256];
         struct world w = host_world(h);
         struct allocation again = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        assert_int_equal(allocate(&w, r, &again, detail, sizeof(detail)), no);
+        assert_int_equal(allocate(&w, r, &again, &why), no);
         assert_memory_equal(&again, a, sizeof(again));
         if (h->n_leases > ARRAY_SIZE(turned))
                 return;
@@ -252,7 +252,7 @@ static void require_determined(const struct host *h, const struct request *r, in
                 turned[i] = h->leases[h->n_leases - 1 - i];
         w.leases = (const struct lease *const *) turned;
         again = (struct allocation){ 0 };
-        assert_int_equal(allocate(&w, r, &again, detail, sizeof(detail)), no);
+        assert_int_equal(allocate(&w, r, &again, &why), no);
         assert_memory_equal(&again, a, sizeof(again));
 }
 
@@ -262,13 +262,35 @@ static void lose_wishes(struct lease *l, const struct allocation *a, struct chan
                 l->vfs[i].attributes.set &= ~(a->vfs[i].wish & chance_below(c, ATTR_ALL + 1));
 }
 
+/* A refusal says how many VFs could be had: so many are granted, unless MACs run out, and one more is not. */
+static void require_true_count(const struct host *h, const struct request *r, const struct refusal *why) {
+        const char *at = strstr(why->detail, " VFs to be had");
+        const struct world w = host_world(h);
+        struct request less = *r;
+        struct allocation a;
+        struct refusal unused;
+        unsigned n, of;
+
+        while (at && at > why->detail && *at != ':')
+                at--;
+        assert_true(at && sscanf(at, ": %u of %u", &n, &of) == 2 && of == r->wants[0].count && n < of);
+        less.wants[0].count = n;
+        if (n > 0) {
+                int no = allocate(&w, &less, &a, &unused);
+
+                assert_true(no == REASON_NONE || no == REASON_MACS_USED_UP);
+        }
+        less.wants[0].count = n + 1;
+        assert_int_not_equal(allocate(&w, &less, &a, &unused), REASON_NONE);
+}
+
 static void one_request(struct host *h, struct chance *c, unsigned serial, unsigned seen[_REASON_MAX]) {
         const struct world w = host_world(h);
         struct request r = chance_request(c);
         struct allocation a = { 0 };
-        char detail[512];
+        struct refusal why;
 
-        int no = allocate(&w, &r, &a, detail, sizeof(detail));
+        int no = allocate(&w, &r, &a, &why);
         assert_true(no >= 0);
         seen[no]++;
         require_determined(h, &r, no, &a);
@@ -283,8 +305,11 @@ static void one_request(struct host *h, struct chance *c, unsigned serial, unsig
                 if (r.n_wants == 1 &&
                     (no == REASON_POOL_EMPTY || no == REASON_NUMA || no == REASON_PF_SHARE ||
                      no == REASON_ANTI_AFFINITY || no == REASON_AFFINITY || no == REASON_RATE_SUM ||
-                     no == REASON_ATTRIBUTE_UNSUPPORTED))
+                     no == REASON_ATTRIBUTE_UNSUPPORTED)) {
                         require_no_room(h, &r);
+                        if (no != REASON_ATTRIBUTE_UNSUPPORTED)
+                                require_true_count(h, &r, &why);
+                }
         }
         require_leases(h);
 }

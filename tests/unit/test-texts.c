@@ -151,8 +151,12 @@ static const struct {
         { "a shared group without nodes", { GOLD, .wants = { WANT("switch", 3) } }, .no_node = true },
         { "a part of a shared group", { GOLD, .wants = { WANT("switch", 2) } } },
         { "more than the quota", { RED, .wants = { WANT("net", 3) } } },
+        { "more than the quota ever", { RED, .wants = { WANT("net", 5) } } },
         { "more than the total quota", { RED, .wants = { WANT("numa", 8) } } },
+        { "more than the total quota ever", { RED, .wants = { WANT("numa", 10) } } },
+        { "more MACs than the ranges have", { RED, .wants = { WANT("net", 4) } } },
         { "more bandwidth than is left", { RED, .wants = { { "net", 2, { 0 } } } } },
+        { "more bandwidth than a PF has", { RED, .together = true, .wants = { WANT("net", 3) } } },
         { "no NUMA node", { RED, .wants = { WANT("numa", 1) } } },
         { "another NUMA node", { BARE, .n_wants = 1, .wants = { WANT("numa", 1) } } },
         { "more than the share of a PF",
@@ -194,13 +198,19 @@ static const enum reason possible[] = { REASON_NO_SUCH_TENANT,
                                         REASON_POOL_EMPTY,
                                         REASON_NAMESPACES_USED_UP };
 
+/* What only administrators are told. */
+static void write_beyond(FILE *f, const struct refusal *why) {
+        if (why->beyond[0])
+                fprintf(f, "    %s\n", why->beyond);
+}
+
 static void write_refusals(FILE *f) {
         struct lease promise;
         struct host h = new_host(&promise);
         const struct lease *promises[] = { &promise };
         struct world w = host_world(&h);
         bool seen[_REASON_MAX] = { false };
-        char detail[512];
+        struct refusal why;
 
         w.promises = promises;
         w.n_promises = 1;
@@ -209,10 +219,17 @@ static void write_refusals(FILE *f) {
 
                 h.inventory.can_fd = !i->no_fd;
                 h.inventory.can_node = !i->no_node;
-                int r = allocate(&w, &i->request, &a, detail, sizeof(detail));
+                int r = allocate(&w, &i->request, &a, &why);
                 seen[r] = true;
                 fprintf(f, "%s\n  %s: %s%s%s\n", i->what, reason_name((enum reason) r),
-                        r ? reason_sentence((enum reason) r) : "granted", detail[0] ? ": " : "", detail);
+                        r ? reason_sentence((enum reason) r) : "granted", why.detail[0] ? ": " : "",
+                        why.detail);
+                write_beyond(f, &why);
+                r = allocate_ever(&w, &i->request, &why);
+                if (r <= REASON_NONE || !reason_may_pass((enum reason) r))
+                        continue;
+                fprintf(f, "  never %s: %s\n", reason_name((enum reason) r), why.detail);
+                write_beyond(f, &why);
         }
         FOREACH_ARRAY(i, possible, ARRAY_SIZE(possible)) {
                 assert_true(seen[*i]);
