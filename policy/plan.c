@@ -354,7 +354,7 @@ int plan_make(const struct world *world, struct plan *ret) {
 
         if (sort_promised(&b, world) < 0)
                 return -ENOMEM;
-        _cleanup_free_ struct promised *promised = b.promised;
+        _cleanup_free_ _unused_ struct promised *promised = b.promised;
         for (size_t i = 0; i < world->inventory->n_pfs; i++) {
                 b.pf = world->inventory->pfs[i];
                 int r = plan_pf(&b, world->policy);

@@ -269,7 +269,7 @@ static void require_true_count(const struct host *h, const struct request *r, co
         struct request less = *r;
         struct allocation a;
         struct refusal unused;
-        unsigned n, of;
+        unsigned n = 0, of = 0;
 
         while (at && at > why->detail && *at != ':')
                 at--;
