@@ -83,6 +83,17 @@ class RandomTest(SimTest):
             self.assertLessEqual(m.held(lease["tenant"], pool), m.quota[lease["tenant"]][pool], what)
         self.assertLessEqual(m.held(lease["tenant"]), m.total[lease["tenant"]], what)
 
+    def kept(self, host, lease, before, what):
+        """The promise that a lease was joined to: all it has, nothing new beside, and no fewer VFs of any pool than before."""
+        [now] = [r["devices"] for r in host.call("ListReservations")["reservations"]
+                 if (r["tenant"], r["vm"]) == (lease["tenant"], lease["vm"])]
+        has, had, mine = ({d["address"] for d in devices} for devices in (now, before, lease["devices"]))
+        self.assertTrue(mine <= has <= mine | had, what)
+        for pool in ("a", "b"):
+            count = [sum(d["pool"] == pool for d in devices) for devices in (now, before, lease["devices"])]
+            self.assertGreaterEqual(count[0], max(count[1:]), what)
+        return now
+
     def acquire(self, host):
         m, c = self.model, self.chance
         tenant, vm = c.choice(TENANTS[:200] if c.random() < 0.5 else TENANTS), f"vm{c.randint(1, 3)}"
@@ -107,7 +118,7 @@ class RandomTest(SimTest):
             return
         self.given(lease, what)
         if keep:
-            m.promises[tenant, vm] = lease["devices"]
+            m.promises[tenant, vm] = self.kept(host, lease, m.promises.get((tenant, vm), []), what)
 
     def release(self, host):
         if self.model.leases:
