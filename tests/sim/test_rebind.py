@@ -112,7 +112,7 @@ class DriverTest(RebindTest):
             host.wait_state(vf, "ready")
         self.assertEqual(host.wait_state(bad, "quarantined")["reason"], "probe-failed")
         host.faults()
-        host.call("Clear", address=bad)
+        host.call("Clear", address=bad, reason="test")
         self.wait_fit(host, lambda vf: self.drivers(host)[vf] == OTHER)
 
     def test_back_before_it_is_done(self):

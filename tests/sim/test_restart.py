@@ -245,7 +245,7 @@ class MessageTest(CrashBase):
     def over(self, host):
         for vf, state in host.states().items():
             if state == "quarantined":
-                host.call("Clear", address=vf)
+                host.call("Clear", address=vf, reason="test")
         host.wait_all_ready(4)
         self.assertEqual(host.leases(), {})
         self.assertEqual([host.attributes(v) for v in host.tree.pfs[ONE].vfs], [PLAIN] * 4)

@@ -87,7 +87,7 @@ class WholeSetTest(ToldTest):
         vm.kill()
         self.assertEqual(host.wait_state(vm.vfs[0], "quarantined")["reason"], "attributes-failed")
         host.faults()
-        host.call("Clear", address=vm.vfs[0])
+        host.call("Clear", address=vm.vfs[0], reason="test")
         host.wait_all_ready(4)
         self.all_plain(host)
 
