@@ -197,7 +197,8 @@ class ResourcesTest(StorageTest):
         host.tree.disk(host.tree.pfs[PF], mounted="/srv")
         host.vfctl("apply", "--destructive")  # the worker looks once more
         self.assertNotIn("0", [error for _, _, _, error in host.operations("nvme-primary")])
-        self.assertEqual([pf["reason"] for pf in host.call("ListPFs")["pfs"]], ["host-disk"])
+        host.call("Rescan")  # whether it was the worker that looked first, or the daemon
+        wait_for(lambda: [s["reason"] for s in host.call("Plan")["steps"] if s["kind"] == "primary"] == ["host-disk"])
         self.assertEqual(host.tree.commands(PF, "primary-vq", "primary-vi", "reset"), [])
 
 
