@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct vf_attributes a[4];
         if (netvf_parse(copy, size, a, 4) == 0)
                 for (unsigned i = 0; i < 4; i++) {
-                        REQUIRE(a[i].set == 0 || a[i].set & ATTR_MAC);
+                        REQUIRE(!(a[i].set & ATTR_MAC) || !(a[i].mac.byte[0] & 1));
+                        REQUIRE(a[i].vlan <= 4095 && a[i].vlan_qos <= 7);
                         REQUIRE(a[i].vlan_protocol < _VLAN_PROTOCOL_MAX && a[i].link_state < _LINK_STATE_MAX);
                 }
         struct vf_statistics *list = NULL;
