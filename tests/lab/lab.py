@@ -174,7 +174,8 @@ class VM:
         if self.process.poll() is not None:
             self.log.seek(0)
             raise AssertionError(f"{self.name} ended: {self.log.read()}")
-        return os.path.exists(self.qmp_path)
+        with socket.socket(socket.AF_UNIX) as s:  # it is bound for a moment before it listens
+            return s.connect_ex(self.qmp_path) == 0
 
     def qmp(self, *commands):
         with socket.socket(socket.AF_UNIX) as s:

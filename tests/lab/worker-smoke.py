@@ -318,7 +318,7 @@ class Smoke(unittest.TestCase):
         for op, values in (("NVME_ERASE", (0xFFFFFFFF, 0)), ("NVME_ATTACH", (0xFFFFFFFF, 1)), ("NVME_ERASE", (0, 0)),
                            ("NVME_ERASE", (1, 9)), ("NVME_CREATE", (0,))):
             self.refused(self.w.ask(op, vfs[0], *values), errno.EINVAL)
-        self.refused(self.w.ask("NVME_ERASE", vfs[0], 77, 0), errno.ENOENT, "ERASE_FAILED")
+        self.refused(self.w.ask("NVME_ERASE", vfs[0], 77, 0), errno.ENOENT, "NO_NAMESPACE")
         self.refused(self.w.ask("NVME_CREATE", vfs[0], 1 << 20), errno.EIO, "NAMESPACE")  # the emulated one cannot
         self.assertIn("Invalid Namespace or Format", self.w.ask("NVME_CREATE", vfs[0], 1 << 20).detail)
         for vf in vfs:
