@@ -78,7 +78,7 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
 
         if (vf_op_ended(v, reply, fds))
                 return;
-        vf_refresh(v);
+        int seen = vf_refresh(v);
         if (v->vf.state == VF_BOUND && !vf_has_vfio(&v->vf)) /* it had another before */
                 vf_enter(v, VF_EVENT_SEEN, REASON_NONE);
         if (reply->error == 0 && vf_has_vfio(&v->vf)) {
@@ -88,6 +88,10 @@ static void on_bound(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 if (v->vf.state == VF_UNBOUND)
                         vf_enter(v, VF_EVENT_SEEN_BOUND, REASON_NONE);
                 vf_advance(v);
+        } else if ((seen < 0 || reply->error == 0) && v->retries < DRIVER_TRIES) {
+                /* The worker saw the driver, and it is gone: the card is being pulled out, most likely */
+                pf_rescan_soon(managed_pf(v->vf.pf));
+                vf_retry_later(v, REASON_PROBE_FAILED, v->detail);
         } else if (v->vf.group == GROUP_NONE)
                 vf_blocked(v, REASON_NO_IOMMU, v->detail);
         else if (reply->error < 0 && reply->reason == REASON_HELD)

@@ -165,6 +165,17 @@ class EnableTest(SimTest):
         host.call("Clear", address=bad, reason="a test")
         host.wait_state(bad, "ready")
 
+    def test_driver_that_goes_right_after_it_came(self):
+        """As when a card is pulled out: the worker saw it bound, the daemon does not."""
+        host = self.host(start=False)
+        vf = host.tree.pfs[ONE].vf(1)
+        driver = host.tree.path("sys/bus/pci/devices", vf, "driver")
+        host.faults(f"op=bind address={vf} delay-after=1000 count=1")
+        host.daemon.start(wait=False)
+        wait_for(lambda: os.path.islink(driver))
+        os.unlink(driver)
+        host.wait_all_ready(4)
+
     def test_fence_fails(self):
         host = self.host(start=False)
         bad = host.tree.pfs[ONE].vf(1)
