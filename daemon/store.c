@@ -198,6 +198,24 @@ static void load_lease(struct manager *m, const char *name) {
                 log_error("cannot take over lease %s: %s", l.id, errno_text(r));
 }
 
+/* As they were made: a directory has an order of its own, and who is over a quota follows from who came
+ * first. */
+static int compare_age(const void *a, const void *b) {
+        const struct lease *x = *(struct lease *const *) a, *y = *(struct lease *const *) b;
+
+        if (x->created_usec != y->created_usec)
+                return x->created_usec < y->created_usec ? -1 : 1;
+        int c = strcmp(x->id, y->id); /* reservations have none */
+        if (c == 0)
+                c = strcmp(x->tenant, y->tenant);
+        return c != 0 ? c : strcmp(x->vm, y->vm);
+}
+
+static void sort_by_age(struct lease **leases, size_t n) {
+        if (n > 0)
+                qsort(leases, n, sizeof(struct lease *), compare_age);
+}
+
 int store_load_leases(struct manager *m) {
         _cleanup_closedir_ DIR *d = root_opendir(m->root_fd, LEASES);
         struct dirent *e;
@@ -210,6 +228,7 @@ int store_load_leases(struct manager *m) {
                 if (e->d_name[0] != '.' && n > 5 && strcmp(e->d_name + n - 5, ".json") == 0)
                         load_lease(m, e->d_name);
         }
+        sort_by_age(m->leases, m->n_leases);
         return 0;
 }
 
@@ -261,6 +280,7 @@ int store_load_reservations(struct manager *m, int (*adopt)(struct manager *m, c
                 if (r < 0)
                         return r;
         }
+        sort_by_age(m->promises, m->n_promises);
         return 0;
 }
 

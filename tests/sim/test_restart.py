@@ -82,6 +82,19 @@ class RestartTest(SimTest):
         host.call_fresh("Release", lease=vm.lease["id"])
         host.wait_all_ready(4)
 
+    def test_the_youngest_are_over_a_quota_after_a_restart_too(self):
+        host = self.host([PF(ONE, total=16)])
+        leases = [host.call("Acquire", tenant="red", pool="net", vm=f"web{n}", lifetime="kept")["lease"]["id"] for n in range(8)]
+        for n in range(4):
+            host.call("Reserve", tenant="red", vm=f"later{n}", wants=[{"pool": "net"}])
+        host.daemon.restart()
+        for quota, over in ((10, ["later2", "later3"]), (5, leases[5:] + ["later0", "later1", "later2", "later3"])):
+            host.write_policy(harness.default_policy(quota=quota))
+            host.call_fresh("Reload")
+            found = host.call_fresh("ListLeases")["leases"], host.call_fresh("ListReservations")["reservations"]
+            self.assertEqual([lease["id"] for lease in found[0]], leases)
+            self.assertEqual([x.get("id", x["vm"]) for many in found for x in many if x["over_policy"] == "quota"], over)
+
     def test_release_goes_on_after_a_restart(self):
         host = self.host()
         vm = host.vm(vm="web1")
