@@ -247,8 +247,9 @@ static void lease_over(struct managed_lease *l) {
         store_lease_remove(l);
         events_lease(m, &l->lease, "ended");
         lease_free(l);
-        reconcile_soon(m); /* a change may have waited for it */
-        waiting_soon(m);   /* and so may somebody in line */
+        m->judge_due = true; /* what was promised to its VM is to be given again */
+        reconcile_soon(m);   /* a change may have waited for it */
+        waiting_soon(m);     /* and so may somebody in line */
 }
 
 /* The VF is not the lease's any more. */
@@ -314,6 +315,8 @@ void lease_end(struct manager *m, struct lease *l, const char *why) {
         if (store_lease(ml) < 0)
                 log_warning("the end of lease %s could not be written down", l->id);
         events_lease(m, l, "ending");
+        m->judge_due = true;
+        reconcile_soon(m);
         for (size_t i = 0; i < n; i++) /* the list shrinks below */
                 vfs[i] = l->vfs[i].address;
         for (size_t i = 0; i < n; i++) {

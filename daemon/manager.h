@@ -91,6 +91,7 @@ struct manager {
         sd_event_source *ready_deadline;
         uint64_t ready_until; /* usec, monotonic: READY=1 is sent then at the latest */
         bool rescan_all;
+        bool judge_due;  /* a lease has ended: others of its tenant may have room under the policy now */
         bool first_look; /* not every PF has shown its VFs yet: nothing that was kept for one is given up */
         bool settled;    /* READY=1 was sent */
 };

@@ -52,6 +52,10 @@ static int on_reconcile(sd_event_source *s, void *userdata) {
 
         if (!m->policy)
                 return 0;
+        if (m->judge_due) { /* once for all that ended together */
+                m->judge_due = false;
+                leases_judge(m);
+        }
         const struct world w = manager_world(m);
         int r = plan_make(&w, &plan);
         if (r < 0) {

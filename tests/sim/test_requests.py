@@ -193,8 +193,8 @@ class EndTest(SimTest):
         self.refused("over-policy", host.call, "Renew", lease=new.lease["id"])
         self.assertEqual(new.do("bind")["bound"], new.vfs)
         old.kill()
-        wait_for(lambda: len(host.leases()) == 1)
-        host.call("Renew", lease=new.lease["id"])  # there is room for it again
+        wait_for(lambda: [lease["over_policy"] for lease in host.leases().values()] == [None])  # there is room for it again
+        host.call("Renew", lease=new.lease["id"])
 
     def test_nothing_to_renew(self):
         host = self.host()
