@@ -121,7 +121,7 @@ struct pf {
         /* facts */
         struct address address;
         char driver[DRIVER_MAX];
-        char netdev[IFNAME_MAX]; /* first network interface, "" if none */
+        char netdev[IFNAME_MAX]; /* its own network interface, "" if none */
         int ifindex;             /* of netdev, 0 if none */
         uint16_t vendor, device, subsystem_vendor, subsystem_device;
         uint32_t class;      /* 24 bits: base class, subclass, interface */

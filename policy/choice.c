@@ -91,7 +91,7 @@ int choose_attributes(const struct pool *pool, const struct grant *g, const stru
         return r != REASON_NONE ? r : choose_rates(&g->attributes, &w->chosen, ret, detail, size);
 }
 
-/* The MACs that somebody has or is promised: sorted numbers. */
+/* The MACs that somebody has or is promised, and those of the PFs: sorted numbers. */
 struct macs {
         uint64_t *items;
         size_t n;
@@ -121,6 +121,7 @@ static int macs_in_use(const struct placing *p, struct macs *m) {
                 n += w->leases[i]->n_vfs;
         for (size_t i = 0; i < w->n_promises; i++)
                 n += w->promises[i]->n_vfs;
+        n += w->inventory->n_pfs;
         m->items = calloc(n, sizeof(*m->items));
         if (!m->items)
                 return -ENOMEM;
@@ -130,6 +131,10 @@ static int macs_in_use(const struct placing *p, struct macs *m) {
         for (size_t i = 0; i < w->n_promises; i++)
                 if (!is_own_promise(p, w->promises[i]) && !placing_is_returned(p, w->promises[i]))
                         collect(m, w->promises[i]);
+        for (size_t i = 0; i < w->inventory->n_pfs;
+             i++) /* the switch in the card would give a tenant the host's packets */
+                if (mac_is_unicast(w->inventory->pfs[i]->mac))
+                        m->items[m->n++] = mac_to_number(w->inventory->pfs[i]->mac);
         qsort(m->items, m->n, sizeof(*m->items), compare_numbers);
         size_t n_once = 0;
         for (size_t i = 0; i < m->n; i++) /* promised to a VM, and in its lease too */

@@ -5,7 +5,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "sriov/capability.h"
-#include "sriov/inventory.h"
+#include "sriov/netdev.h"
 #include "sriov/netlink.h"
 #include "sriov/vpd.h"
 
@@ -44,16 +44,16 @@ static void read_serial(int device_fd, char serial[SERIAL_MAX]) {
         }
 }
 
-static void read_mac(int root_fd, int device_fd, const char *netdev, struct mac *ret) {
-        int ifindex, type;
+static void read_mac(int root_fd, int device_fd, const struct netdev *netdev, struct mac *ret) {
+        int type;
         char text[128];
 
-        if (root_is_host(root_fd) && root_read_int(device_fd, &ifindex, "net/%s/ifindex", netdev) >= 0 &&
-            netlink_permanent_address(ifindex, ret) >= 0)
+        if (root_is_host(root_fd) && netlink_permanent_address(netdev->ifindex, ret) >= 0)
                 return;
         *ret = (struct mac){ 0 };
-        if (root_read_int(device_fd, &type, "net/%s/addr_assign_type", netdev) >= 0 &&
-            type == NET_ADDR_PERM && root_read(device_fd, text, sizeof(text), "net/%s/address", netdev) >= 0)
+        if (root_read_int(device_fd, &type, "net/%s/addr_assign_type", netdev->name) >= 0 &&
+            type == NET_ADDR_PERM &&
+            root_read(device_fd, text, sizeof(text), "net/%s/address", netdev->name) >= 0)
                 mac_parse(text, ret);
 }
 
@@ -66,7 +66,7 @@ static uint32_t read_speed(int device_fd, const char *netdev) {
 
 int identity_read(int root_fd, struct address a, struct identity *ret, const char **step) {
         uint8_t config[CONFIG_SPACE_SIZE];
-        char netdev[IFNAME_MAX];
+        struct netdev netdev;
         uint64_t vectors;
 
         *ret = (struct identity){ 0 };
@@ -83,10 +83,9 @@ int identity_read(int root_fd, struct address a, struct identity *ret, const cha
         read_serial(fd, ret->serial);
         if (root_read_u64(fd, &vectors, "sriov_vf_total_msix") >= 0)
                 ret->vf_total_msix = (unsigned) MIN(vectors, (uint64_t) UINT32_MAX);
-        inventory_netdev(fd, netdev);
-        if (netdev[0]) {
-                read_mac(root_fd, fd, netdev, &ret->mac);
-                ret->link_mbps = read_speed(fd, netdev);
+        if (netdev_find(fd, true, &netdev) >= 0) {
+                read_mac(root_fd, fd, &netdev, &ret->mac);
+                ret->link_mbps = read_speed(fd, netdev.name);
         }
         return 0;
 }

@@ -7,6 +7,7 @@
 #include "common/macro.h"
 #include "common/root.h"
 #include "common/text.h"
+#include "sriov/netdev.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -160,16 +161,6 @@ static int read_vfs(int root_fd, int pf_fd, struct pf *pf) {
         return r;
 }
 
-void inventory_netdev(int device_fd, char name[IFNAME_MAX]) {
-        _cleanup_closedir_ DIR *d = root_opendir(device_fd, "net");
-        struct dirent *e;
-
-        name[0] = '\0';
-        while (d && (e = readdir(d)))
-                if (e->d_name[0] != '.' && (!name[0] || strcmp(e->d_name, name) < 0))
-                        text_copy(name, IFNAME_MAX, e->d_name);
-}
-
 /* "0000:01:00", or "0000:01" of a slot whose device number nobody knows yet, which then is the only one of
  * its bus (drivers/pci/slot.c:address_read_file). */
 static bool parse_slot(const char *text, struct slot *ret) {
@@ -221,11 +212,12 @@ static uint16_t read_id(int pf_fd, const char *name) {
 }
 
 static int read_pf_facts(int pf_fd, const struct slots *slots, struct pf *pf) {
+        struct netdev netdev;
         uint64_t v;
 
-        inventory_netdev(pf_fd, pf->netdev);
-        if (!pf->netdev[0] || root_read_int(pf_fd, &pf->ifindex, "net/%s/ifindex", pf->netdev) < 0)
-                pf->ifindex = 0;
+        netdev_find(pf_fd, false, &netdev); /* none: both stay empty */
+        text_copy(pf->netdev, sizeof(pf->netdev), netdev.name);
+        pf->ifindex = netdev.ifindex;
         find_slot(slots, pf);
         pf->vendor = read_id(pf_fd, "vendor");
         pf->device = read_id(pf_fd, "device");

@@ -34,6 +34,3 @@ int inventory_scan_function(int root_fd, struct address a, struct pf **ret);
  * has no "VF" yet. After an error inv is valid, but may lack some. */
 int inventory_scan_functions(int root_fd, bool (*wanted)(const struct pf *pf, void *userdata), void *userdata,
                              struct inventory *inv);
-
-/* The first name in net/ of a device directory, which does not depend on the order there; "" if none. */
-void inventory_netdev(int device_fd, char name[IFNAME_MAX]);

@@ -4,10 +4,11 @@
 #include "sriov/netvf.h"
 #include "common/macro.h"
 #include "common/root.h"
+#include "sriov/netdev.h"
 #include "sriov/netvf-apply.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -29,19 +30,16 @@ struct link {
 };
 
 int netvf_find(int root_fd, struct address pf, int *ret_ifindex) {
-        _cleanup_closedir_ DIR *d = root_opendir(root_fd, "sys/bus/pci/devices/%s/net", ADDRESS_STR(pf));
-        struct dirent *e;
-        uint64_t ifindex;
+        struct netdev netdev;
 
         if (!root_is_host(root_fd))
                 return -ENODEV;
-        while (d && (e = readdir(d)))
-                if (e->d_name[0] != '.' && root_read_u64(dirfd(d), &ifindex, "%s/ifindex", e->d_name) >= 0 &&
-                    ifindex <= INT32_MAX) {
-                        *ret_ifindex = (int) ifindex;
-                        return 0;
-                }
-        return -ENODEV;
+        _cleanup_close_ int fd =
+                        root_openf(root_fd, O_PATH | O_DIRECTORY, "sys/bus/pci/devices/%s", ADDRESS_STR(pf));
+        int r = fd < 0 ? -ENODEV : netdev_find(fd, true, &netdev);
+        if (r >= 0)
+                *ret_ifindex = netdev.ifindex;
+        return r;
 }
 
 /* What comes back of one request: the kernel's errno, which libnl would translate, or a link. */

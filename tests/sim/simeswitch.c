@@ -4,7 +4,7 @@
 #include "daemon/worker-eswitch.h"
 #include "simvf.h"
 #include "sriov/eswitch.h"
-#include "sriov/inventory.h"
+#include "sriov/netdev.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,12 +52,13 @@ void sim_eswitch_ports(const struct sim *s, struct address pf) {
                                    : 0;
         _cleanup_close_ int device =
                         openat(s->root, pathf(DEVICE, ADDRESS_STR(pf)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        char netdev[IFNAME_MAX] = "";
+        struct netdev own = { 0 };
 
         if (device >= 0)
-                inventory_netdev(device, netdev);
-        if (!netdev[0])
+                netdev_find(device, true, &own);
+        if (!own.name[0])
                 return;
+        const char *netdev = own.name;
         if (mode_of(s, pf) == ESWITCH_SWITCHDEV)
                 say_switch(s, pathf(DEVICE "/net/%s", ADDRESS_STR(pf), netdev), pf);
         else

@@ -156,7 +156,7 @@ void faketree_pf(struct faketree *t, const struct fake_pf *p) {
         set(t, a, "sriov_drivers_autoprobe", pathf("%u\n", p->managed ? 0 : 1));
         set_driver(t, a, p->driver ? p->driver : "igb");
         if (p->netdev)
-                faketree_mkdir(t, fake_device(a, pathf("net/%s", p->netdev)));
+                set(t, a, pathf("net/%s/ifindex", p->netdev), "7\n");
 }
 
 void faketree_function(struct faketree *t, const char *address, unsigned class, const char *driver) {

@@ -514,6 +514,33 @@ static void derives_macs(void **state) {
         host_done(&h);
 }
 
+/* Nor does a VF get the address of a card of this host, of any pool or none. */
+static void spares_the_macs_of_cards(void **state) {
+        struct host h = new_host();
+        struct grant *g = &h.policy->tenants[1].grants[0];
+        struct mac_range range = { .base = 0x020000000010, .prefix = 47 };
+        struct request r = { .tenant = "blue",
+                             .vm = "vm",
+                             .wants = { { .pool = "net", .count = 1 } },
+                             .n_wants = 1,
+                             .numa_node = NUMA_NODE_ANY };
+        const struct world w = host_world(&h);
+        struct allocation a = { 0 };
+        struct refusal why;
+
+        host_add_pf(&h, 1, 4, 4);
+        host_add_pf(&h, 2, 4, 4)->mac = mac_from_number(range.base);
+        g->macs = &range;
+        g->n_macs = 1;
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_NONE);
+        assert_int_equal(mac_to_number(a.vfs[0].attributes.mac), range.base + 1);
+        r.wants[0].chosen = (struct vf_attributes){ .set = ATTR_MAC, .mac = mac_from_number(range.base) };
+        assert_int_equal(allocate(&w, &r, &a, &why), REASON_MAC_IN_USE);
+        g->macs = NULL;
+        g->n_macs = 0;
+        host_done(&h);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(refuses_in_order),
@@ -533,6 +560,7 @@ int main(void) {
                 cmocka_unit_test(counts_disks),
                 cmocka_unit_test(promises_need_disks),
                 cmocka_unit_test(derives_macs),
+                cmocka_unit_test(spares_the_macs_of_cards),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

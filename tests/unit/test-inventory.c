@@ -45,7 +45,8 @@ static void test_scan_sorted_with_facts(void **state) {
                                           .class = 0x010802,
                                           .managed = true });
         faketree_pf(t, &(struct fake_pf){ .address = PF_A, .netdev = "ens9" });
-        faketree_mkdir(t, fake_device(PF_A, "net/ens1f0"));
+        faketree_write(t, fake_device(PF_A, "net/ens1f0/ifindex"), "12\n"); /* came later */
+        faketree_mkdir(t, fake_device(PF_A, "net/ens0"));                   /* going */
         faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 1 });
         faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 0, .driver = "vfio-pci", .group = 5 });
         faketree_vf(t, &(struct fake_vf){ .pf = PF_A, .index = 10, .reset = "pm bus" });
@@ -57,7 +58,8 @@ static void test_scan_sorted_with_facts(void **state) {
         assert_string_equal(ADDRESS_STR(a->address), PF_A);
         assert_string_equal(ADDRESS_STR(b->address), PF_B);
         assert_string_equal(a->driver, "igb");
-        assert_string_equal(a->netdev, "ens1f0");
+        assert_string_equal(a->netdev, "ens9");
+        assert_int_equal(a->ifindex, 7);
         assert_int_equal(a->vendor, 0x8086);
         assert_int_equal(a->device, 0x10c9);
         assert_int_equal(a->subsystem_vendor, 0x103c);

@@ -3,11 +3,13 @@
 
 #include "common/macro.h"
 #include "sriov/eswitch.h"
+#include "sriov/netdev.h"
 #include "sriov/representor.h"
 #include "tests/unit/faketree.h"
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,9 +119,35 @@ static void test_of_a_pf(void **state) {
         faketree_done(&t);
 }
 
+/* The card's own interface was moved away and back, and has a higher number than those of its VFs now. */
+static void test_own_interface(void **state) {
+        static const char device[] = "sys/bus/pci/devices/0000:06:00.0";
+        struct faketree t;
+        struct netdev found;
+
+        faketree_init(&t);
+        faketree_mkdir(&t, device);
+        _cleanup_close_ int fd = openat(t.fd, device, O_PATH | O_DIRECTORY);
+        assert_int_equal(netdev_find(fd, true, &found), -ENODEV);
+        assert_string_equal(found.name, "");
+        faketree_write(&t, "sys/bus/pci/devices/0000:06:00.0/net/eth0/ifindex", "8\n");
+        faketree_write(&t, "sys/bus/pci/devices/0000:06:00.0/net/eth0/phys_port_name", "pf0vf0\n");
+        assert_int_equal(netdev_find(fd, true, &found), -ENODEV);
+        faketree_write(&t, "sys/bus/pci/devices/0000:06:00.0/net/uplink/ifindex", "10\n");
+        faketree_write(&t, "sys/bus/pci/devices/0000:06:00.0/net/uplink/phys_port_name", "p0\n");
+        faketree_write(&t, "sys/bus/pci/devices/0000:06:00.0/net/second/ifindex", "11\n");
+        assert_int_equal(netdev_find(fd, true, &found), 0);
+        assert_string_equal(found.name, "uplink");
+        assert_int_equal(found.ifindex, 10);
+        assert_int_equal(netdev_find(fd, false, &found), 0); /* who must not wait goes by age alone */
+        assert_string_equal(found.name, "eth0");
+        faketree_done(&t);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = { cmocka_unit_test(test_names), cmocka_unit_test(test_find),
-                                            cmocka_unit_test(test_of_a_pf) };
+                                            cmocka_unit_test(test_of_a_pf),
+                                            cmocka_unit_test(test_own_interface) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
