@@ -21,7 +21,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 IOMMUFD = lab.KERNEL == "iommufd"
 HAND_OFFS = ("fd", "node") if IOMMUFD else ("node",)
 with open("/proc/cmdline", encoding="ascii") as cmdline:
-    PASSTHROUGH = "iommu=pt" in cmdline.read().split()
+    ARGUMENTS = cmdline.read().split()
+PASSTHROUGH = "iommu=pt" in ARGUMENTS
+FENCE = next((a.split("=")[1] for a in ARGUMENTS if a.startswith("lab.fence=")), "group")  # "iommufd": the other backend under attack
 
 # Where owners map things, as their devices see them. Pages 0 and 1 of each owner's memory are its queues.
 QUEUES, DATA, READ_ONLY, BLUES, HOLE = 0x100000, 0x200000, 0x300000, 0x40000000, 0x50000000
@@ -63,7 +65,9 @@ def total_vfs():
 @functools.cache
 def service():
     """The daemon is up, all VFs are ready, all secondary controllers are online."""
+    lab.force_fence(FENCE)
     lab.start(POLICY)
+    assert lab.fence_backend() == FENCE
     wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 120, "all VFs ready")
     nvmevf.bring_online(pf(), total_vfs())
 

@@ -97,6 +97,18 @@ def start(policy=None):
     systemctl("start")
 
 
+def force_fence(backend):
+    """The daemon's fences from its next start on."""
+    os.makedirs("/run/systemd/system/vfctld.service.d", exist_ok=True)
+    with open("/run/systemd/system/vfctld.service.d/fence.conf", "w", encoding="ascii") as f:
+        f.write(f"[Service]\nExecStart=\nExecStart=/usr/sbin/vfctld --fence {backend}\n")
+    run("systemctl", "daemon-reload")
+
+
+def fence_backend():
+    return json.loads(vfctl("status", "--json").stdout)["status"]["fence_backend"]
+
+
 def journal():
     return run("journalctl", "--no-pager", "-o", "cat", "-u", "vfctld", "-u", "vfctld-worker@*").stdout
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMs that really boot: the lab's own kernel with a shell on the serial line, in a QEMU started through `vfctl run`. The VF is
-driven by igbvf there. The emulated processor has AMD's SVM, so KVM works inside the host; without it a boot takes minutes."""
+driven by igbvf or nvme there. The emulated processor has AMD's SVM, so KVM works inside the host; without it a boot takes minutes."""
 import contextlib
 import lzma
 import os
@@ -23,7 +23,7 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 stty -echo
-[ ! -e /igbvf.ko ] || insmod /igbvf.ko
+for m in /modules/*.ko; do [ ! -e "$m" ] || insmod "$m"; done
 echo "{PROMPT} up"
 while read -r line; do
         eval "$line"
@@ -46,20 +46,25 @@ def has_kvm():
     return True
 
 
+def modules():
+    """The drivers of VFs and what they need, in the order of loading; nothing of what is built into the kernel."""
+    lines = run("modprobe", "--show-depends", "--all", "igbvf", "nvme", check=False).stdout.split("\n")
+    return list(dict.fromkeys(line.split()[1] for line in lines if line.startswith("insmod ")))
+
+
 def initrd(path="/tmp/nested.cpio"):
-    """Busybox, the script above and, if the kernel needs it, the driver."""
+    """Busybox, the script above and the drivers."""
     tree = "/tmp/nested"
     if os.path.exists(path):
         return path
-    for d in ("bin", "proc", "sys", "dev"):
+    for d in ("bin", "proc", "sys", "dev", "modules"):
         os.makedirs(f"{tree}/{d}")
     shutil.copy(shutil.which("busybox"), f"{tree}/bin/busybox")
     with open(f"{tree}/init", "w", encoding="ascii") as f:
         f.write(INIT)
     os.chmod(f"{tree}/init", 0o755)
-    module = f"/usr/lib/modules/{os.uname().release}/kernel/drivers/net/ethernet/intel/igbvf/igbvf.ko.xz"
-    if os.path.exists(module):
-        with lzma.open(module) as f, open(f"{tree}/igbvf.ko", "wb") as out:
+    for n, module in enumerate(modules()):
+        with lzma.open(module) as f, open(f"{tree}/modules/{n:02}.ko", "wb") as out:
             shutil.copyfileobj(f, out)
     run("sh", "-c", f"cd {tree} && find . | cpio -o -H newc --quiet >{path}")
     return path

@@ -416,14 +416,11 @@ def test_forced_iommufd_fence():
         return
     vms.pop("db1").end()
     wait_for(lambda: not listing("leases"), 30, "all back")
-    os.makedirs("/run/systemd/system/vfctld.service.d", exist_ok=True)
-    with open("/run/systemd/system/vfctld.service.d/fence.conf", "w", encoding="ascii") as f:
-        f.write("[Service]\nExecStart=\nExecStart=/usr/sbin/vfctld --fence iommufd\n")
-    run("systemctl", "daemon-reload")
+    lab.force_fence("iommufd")
     run("systemctl", "stop", "vfctld")
     lab.systemctl("start")
     wait_for(lambda: {v["state"] for v in listing("vfs")} == {"ready"}, 60, "all ready")
-    assert json.loads(vfctl("status", "--json").stdout)["status"]["fence_backend"] == "iommufd"
+    assert lab.fence_backend() == "iommufd"
     for v in listing("vfs"):
         assert lab.open_error(f"/dev/vfio/{v['group']}") == EBUSY, "a bound cdev keeps the group closed"
     assert len({lab.page_table(v["address"]) for v in listing("vfs")}) == len(listing("vfs"))

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A VM with a Linux of its own on an NVMe VF that `vfctl run` leased to it: its nvme driver finds the disk, what it writes is in the
 file behind that disk and in no other, and gone when the VM has powered off. Two VMs of two tenants at once. As suite_nested.py, at
-the mercy of nested virtualization in an emulator: ends with 126 if that failed. Wants --nvme-vfs 4 --nvme-queues 4 --nvme-namespaces 3, and the
-iommufd kernel, which has the driver built in."""
+the mercy of nested virtualization in an emulator: ends with 126 if that failed. Wants --nvme-vfs 4 --nvme-queues 4 --nvme-namespaces 3."""
 import os
 
 import lab
@@ -31,7 +30,7 @@ def test_two_vms_find_their_disks():
         print(f"{e} does not boot, again and again", flush=True)
         os._exit(126)  # not a failure of ours: tests/lab/test boots another host
     for tenant, vm in vms.items():
-        assert vm.sh("cat /sys/block/nvme0n1/size") == str(16 * 2048), "16 MiB"
+        assert vm.sh("until cat /sys/block/nvme0n1/size 2>/dev/null; do sleep 1; done") == str(16 * 2048), "16 MiB"
         print(f"  {tenant}: {vm.address} is {vm.sh('cat /sys/class/nvme/nvme0/model').strip()}", flush=True)
 
 
