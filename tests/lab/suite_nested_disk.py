@@ -20,7 +20,8 @@ def where(text):
 
 def test_two_vms_find_their_disks():
     p = policy(namespaces=[2, 3])
-    p["defaults"] = {"memlock": "512M"}
+    for tenant in p["tenants"].values():
+        tenant["memlock"] = "512M"
     lab.start(p)
     wait_for(all_ready, 60, "all VFs ready")
     try:
