@@ -122,7 +122,7 @@ static int vf(const char *verb, uint32_t index, int argc, char **argv) {
         a->min_tx_mbps = (uint32_t) share;
         a->max_tx_mbps = (uint32_t) max;
         a->vlan = (uint16_t) share;
-        a->set = baseline   ? ATTR_ALL
+        a->set = baseline   ? ATTR_ALL & ~ATTR_MAX_IO_EQS
                  : argc > 2 ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
                  : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
                             : ATTR_VLAN | ATTR_MAX_TX;
