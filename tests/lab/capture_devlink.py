@@ -128,9 +128,10 @@ def main():
     version = subprocess.run([DEVLINK, "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
     print(f"""/* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Made by tests/lab/capture_devlink.py: what devlink of {version} said to Linux {os.uname().release} with netdevsim, three
- * VFs, and with portsim, two; and what that answered, as strace dumped it: whole netlink messages, several one after another.
- * netdevsim has no attributes of functions: what is said of them is refused. portsim has them all. */""")
+/* Made by tests/lab/capture_devlink.py: what devlink of {version} said to Linux {os.uname().release}
+ * with netdevsim, three VFs, and with portsim, two; and what that answered, as strace dumped it: whole
+ * netlink messages, several one after another. netdevsim has no attributes of functions: what is said of them
+ * is refused. portsim has them all. */""")
     capture("eswitch_legacy", ESWITCH_GET, "dev", "eswitch", "show", DEVICE)
     capture("eswitch_set", ESWITCH_SET, "dev", "eswitch", "set", DEVICE, "mode", "switchdev")
     capture("eswitch_switchdev", ESWITCH_GET, "dev", "eswitch", "show", DEVICE)
