@@ -70,6 +70,17 @@ static void print_namespaces(json_t *list) {
                 printf("\n");
 }
 
+/* What its port in switchdev mode says of it. */
+static void print_function(const struct vf_record *f) {
+        if (!f->function_state && f->max_io_eqs <= 0)
+                return;
+        print_text("  function:  %s", f->function_state ? f->function_state : "");
+        if (f->max_io_eqs > 0)
+                printf("%sat most %lld event queues", f->function_state ? ", " : "",
+                       (long long) f->max_io_eqs);
+        printf("\n");
+}
+
 static int print_vf(json_t *all, json_t *v) {
         struct vf_record f = { 0 };
 
@@ -103,6 +114,7 @@ static int print_vf(json_t *all, json_t *v) {
         print_text("  PF:        %s, VF %lld\n", f.pf, (long long) f.index);
         if (f.representor && f.representor[0])
                 print_text("  port:      %s of the PF's switch\n", f.representor);
+        print_function(&f);
         print_text("  pool:      %s\n", f.pool ? f.pool : "none");
         print_text("  driver:    %s\n", f.driver[0] ? f.driver : "none");
         if (f.group >= 0)

@@ -53,6 +53,10 @@ char *attributes_text(const struct attributes_record *a) {
         if (a->link_state)
                 add(&text, "link %s", a->link_state);
         add_flag(&text, "RSS query", a->rss_query);
+        if (a->max_io_eqs > 0)
+                add(&text, "at most %lld event queues", (long long) a->max_io_eqs);
+        if (a->function_state)
+                add(&text, "function %s", a->function_state);
         if (!text && text_append(&text, "%s", "") < 0)
                 out_of_memory();
         return text;

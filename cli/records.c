@@ -87,8 +87,8 @@ int record_vf(json_t *v, struct vf_record *ret) {
              TEXT(message), TEXT(hint), TEXT(driver), INT(group), TEXT(group_type), BOOL(isolated),
              TEXT(verdict), INT(numa_node), OPTIONAL_TEXT(lease), OPTIONAL_TEXT(tenant), OPTIONAL_TEXT(vm),
              OPTIONAL_TEXT(reserved), ARRAY(holders), BOOL(condemned), INT(faults), OPTIONAL_TEXT(last_fault),
-             ARRAY(drift), OPTIONAL_TEXT(representor),
-             { "namespaces", JSON_KIND_ARRAY, false, &ret->namespaces });
+             ARRAY(drift), OPTIONAL_TEXT(representor), OPTIONAL_TEXT(function_state),
+             OPTIONAL_INT(max_io_eqs), { "namespaces", JSON_KIND_ARRAY, false, &ret->namespaces });
 }
 
 int record_finding(json_t *v, struct finding_record *ret) {
@@ -131,7 +131,9 @@ static int read_tristate(json_t *v, const char *name, enum tristate *ret) {
 }
 
 static int read_attributes(json_t *v, struct attributes_record *ret) {
-        *ret = (struct attributes_record){ .vlan = -1, .vlan_qos = -1, .min_tx_mbps = -1, .max_tx_mbps = -1 };
+        *ret = (struct attributes_record){
+                .vlan = -1, .vlan_qos = -1, .min_tx_mbps = -1, .max_tx_mbps = -1, .max_io_eqs = -1
+        };
         int r = read_tristate(v, "spoof_check", &ret->spoof_check);
 
         if (r < 0 || (r = read_tristate(v, "trust", &ret->trust)) < 0 ||
@@ -139,7 +141,7 @@ static int read_attributes(json_t *v, struct attributes_record *ret) {
                 return r;
         READ("Attributes", OPTIONAL_TEXT(mac), OPTIONAL_INT(vlan), OPTIONAL_INT(vlan_qos),
              OPTIONAL_TEXT(vlan_protocol), OPTIONAL_INT(min_tx_mbps), OPTIONAL_INT(max_tx_mbps),
-             OPTIONAL_TEXT(link_state));
+             OPTIONAL_TEXT(link_state), OPTIONAL_INT(max_io_eqs), OPTIONAL_TEXT(function_state));
 }
 
 static int read_leased_vf(json_t *v, struct leased_vf_record *ret) {

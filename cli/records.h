@@ -36,8 +36,8 @@ struct pf_record {
 };
 struct vf_record {
         const char *address, *pf, *pool, *state, *reason, *message, *hint, *driver, *group_type, *lease,
-                        *tenant, *vm, *reserved, *representor;
-        int64_t index, group, numa_node;
+                        *tenant, *vm, *reserved, *representor, *function_state;
+        int64_t index, group, numa_node, max_io_eqs; /* max_io_eqs: 0 if not known */
         bool isolated, condemned;
         const char *verdict, *last_fault;
         json_t *namespaces; /* numbers of those that it was given; NULL of an older daemon */
@@ -69,8 +69,8 @@ struct holder_record {
         const char *command;
 };
 struct attributes_record { /* NULL, -1 and TRI_UNKNOWN: not set */
-        const char *mac, *vlan_protocol, *link_state;
-        int64_t vlan, vlan_qos, min_tx_mbps, max_tx_mbps;
+        const char *mac, *vlan_protocol, *link_state, *function_state;
+        int64_t vlan, vlan_qos, min_tx_mbps, max_tx_mbps, max_io_eqs;
         enum tristate spoof_check, trust, rss_query;
 };
 struct leased_vf_record {

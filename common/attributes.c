@@ -58,6 +58,7 @@ bool mac_is_unicast(struct mac m) {
 }
 
 static const char *const link_states[_LINK_STATE_MAX] = { "auto", "enable", "disable" };
+static const char *const function_states[_FUNCTION_STATE_MAX] = { "active", "inactive" };
 static const char *const vlan_protocols[_VLAN_PROTOCOL_MAX] = { "802.1Q", "802.1ad" };
 
 const char *link_state_to_string(enum link_state s) {
@@ -72,6 +73,18 @@ enum link_state link_state_from_string(const char *s) {
         return (enum link_state) i;
 }
 
+const char *function_state_to_string(enum function_state s) {
+        return (unsigned) s < _FUNCTION_STATE_MAX ? function_states[s] : "unknown";
+}
+
+enum function_state function_state_from_string(const char *s) {
+        unsigned i = 0;
+
+        while (i < _FUNCTION_STATE_MAX && strcmp(function_states[i], s) != 0)
+                i++;
+        return (enum function_state) i;
+}
+
 const char *vlan_protocol_to_string(enum vlan_protocol p) {
         return (unsigned) p < _VLAN_PROTOCOL_MAX ? vlan_protocols[p] : "unknown";
 }
@@ -84,8 +97,8 @@ enum vlan_protocol vlan_protocol_from_string(const char *s) {
         return (enum vlan_protocol) i;
 }
 
-static const char *const names[] = { "mac",         "vlan",  "min_tx_mbps", "max_tx_mbps",
-                                     "spoof_check", "trust", "link_state",  "rss_query" };
+static const char *const names[] = { "mac",   "vlan",       "min_tx_mbps", "max_tx_mbps", "spoof_check",
+                                     "trust", "link_state", "rss_query",   "max_io_eqs",  "function_state" };
 
 const char *attribute_name(uint32_t bit) {
         for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
@@ -128,6 +141,8 @@ uint32_t attributes_difference(const struct vf_attributes *want, const struct vf
         d |= want->trust != now->trust ? ATTR_TRUST : 0;
         d |= want->link_state != now->link_state ? ATTR_LINK_STATE : 0;
         d |= want->rss_query != now->rss_query ? ATTR_RSS_QUERY : 0;
+        d |= want->max_io_eqs != now->max_io_eqs ? ATTR_MAX_IO_EQS : 0;
+        d |= want->function_state != now->function_state ? ATTR_FUNCTION_STATE : 0;
         return d & want->set;
 }
 
@@ -140,6 +155,8 @@ uint32_t attributes_harmless(const struct vf_attributes *a) {
         h |= !a->trust ? ATTR_TRUST : 0;
         h |= a->link_state == LINK_STATE_AUTO ? ATTR_LINK_STATE : 0;
         h |= !a->rss_query ? ATTR_RSS_QUERY : 0;
+        h |= a->max_io_eqs == 0 ? ATTR_MAX_IO_EQS : 0;
+        h |= a->function_state == FUNCTION_STATE_ACTIVE ? ATTR_FUNCTION_STATE : 0;
         return h & a->set;
 }
 
@@ -166,5 +183,9 @@ struct vf_attributes attributes_overlay(const struct vf_attributes *base, const 
                 r.link_state = over->link_state;
         if (over->set & ATTR_RSS_QUERY)
                 r.rss_query = over->rss_query;
+        if (over->set & ATTR_MAX_IO_EQS)
+                r.max_io_eqs = over->max_io_eqs;
+        if (over->set & ATTR_FUNCTION_STATE)
+                r.function_state = over->function_state;
         return r;
 }

@@ -29,6 +29,7 @@
 #define MAC_PREFIX_MIN    8U /* bits of "macs": the first byte is fixed, so group addresses are never in it */
 
 /* Hardware */
+#define IO_EQS_MAX     2048U  /* event queues of one VF: each has a vector of its own */
 #define MSIX_MAX       2048U  /* vectors of one function (PCIe 7.7.2.2, Table Size) */
 #define VFS_PER_PF_MAX 65535U /* TotalVFs is 16 bits wide (PCIe 9.3.3.5) */
 #define DRIVER_MAX     64U    /* bytes of a driver name, NUL included */

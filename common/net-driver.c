@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the operations that each driver gives the kernel (struct net_device_ops, ndo_set_vf_… and
- * ndo_get_vf_stats) and the first checks in them, in drivers/net/ethernet/ of Linux 6.12. */
+ * ndo_get_vf_stats; struct devlink_port_ops, port_fn_max_io_eqs_set, of its VF ports) and the first checks in
+ * them, in drivers/net/ethernet/ of Linux 6.12. */
 
 #include "common/net-driver.h"
 #include "common/macro.h"
@@ -22,6 +23,7 @@ static const struct row {
         uint32_t can;
         bool service_vlan; /* 802.1ad, at least on some cards */
         bool statistics;
+        bool event_queues; /* its ports of VFs have max_io_eqs */
 } rows[] = {
         /* intel/igb/igb_main.c: igb_ndo_set_vf_bw(), igb_ndo_set_vf_vlan() */
         { "igb", MAC | VLAN | TX_MAX | SPOOF | TRUST, false, false },
@@ -35,8 +37,9 @@ static const struct row {
         { "fm10k", MAC | VLAN | TX_MAX, false, true },
         /* mellanox/mlx4/cmd.c: mlx4_set_vf_rate(); 802.1ad by a capability of the card */
         { "mlx4_core", MAC | VLAN | TX_MAX | SPOOF | LINK, true, true },
-        /* mellanox/mlx5/core/en_main.c: mlx5e_set_vf_vlan() */
-        { "mlx5_core", COMMON, false, true },
+        /* mellanox/mlx5/core/en_main.c: mlx5e_set_vf_vlan(); esw/devlink_port.c: mlx5_esw_pf_vf_dl_port_ops
+         */
+        { "mlx5_core", COMMON, false, true, true },
         /* broadcom/bnxt/bnxt_sriov.c: bnxt_set_vf_vlan() */
         { "bnxt_en", COMMON, false, false },
         /* broadcom/bnx2x/bnx2x_sriov.c: bnx2x_set_vf_vlan() */
@@ -80,18 +83,22 @@ static const struct row *find(const char *driver) {
 }
 
 uint32_t net_driver_refuses(const char *driver, const struct vf_attributes *a) {
+        const uint32_t wanted = a->set & ~attributes_harmless(a);
         const struct row *r = find(driver);
 
         if (!r)
-                return 0;
-        uint32_t refused = a->set & ~attributes_harmless(a) & ~r->can;
+                return wanted & NET_PORT_ONLY;
+        uint32_t refused = wanted & ~r->can;
         if (a->set & ATTR_VLAN && a->vlan > 0 && a->vlan_protocol == VLAN_8021AD && !r->service_vlan)
                 refused |= ATTR_VLAN;
         return refused;
 }
 
-uint32_t net_port_refuses(const struct vf_attributes *a) {
-        return a->set & ~attributes_harmless(a) & ~NET_PORT_ATTRIBUTES;
+uint32_t net_port_refuses(const char *driver, const struct vf_attributes *a) {
+        const struct row *r = find(driver);
+        uint32_t can = r && !r->event_queues ? NET_PORT_ATTRIBUTES & ~ATTR_MAX_IO_EQS : NET_PORT_ATTRIBUTES;
+
+        return a->set & ~attributes_harmless(a) & ~can;
 }
 
 bool net_driver_is_known(const char *driver) {

@@ -15,7 +15,7 @@ static json_t *if_set(const struct vf_attributes *a, uint32_t bit, json_t *value
 }
 
 json_t *attributes_json(const struct vf_attributes *a) {
-        return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "mac",
+        return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "mac",
                          if_set(a, ATTR_MAC, json_string(MAC_STR(a->mac))), "vlan",
                          if_set(a, ATTR_VLAN, json_integer(a->vlan)), "vlan_qos",
                          if_set(a, ATTR_VLAN, json_integer(a->vlan_qos)), "vlan_protocol",
@@ -27,7 +27,11 @@ json_t *attributes_json(const struct vf_attributes *a) {
                          if_set(a, ATTR_TRUST, json_boolean(a->trust)), "link_state",
                          if_set(a, ATTR_LINK_STATE,
                                 json_string(link_state_to_string((enum link_state) a->link_state))),
-                         "rss_query", if_set(a, ATTR_RSS_QUERY, json_boolean(a->rss_query)));
+                         "rss_query", if_set(a, ATTR_RSS_QUERY, json_boolean(a->rss_query)), "max_io_eqs",
+                         if_set(a, ATTR_MAX_IO_EQS, json_integer(a->max_io_eqs)), "function_state",
+                         if_set(a, ATTR_FUNCTION_STATE,
+                                json_string(function_state_to_string(
+                                                (enum function_state) a->function_state))));
 }
 
 /* A number from 0 to max; false if it is there and is none. */
@@ -63,14 +67,15 @@ int attributes_from_json(const json_t *j, struct vf_attributes *ret, const char 
         uint32_t vlan = 0, qos = 0;
         const char *text;
 
-        *bad = !take_number(j, "vlan", VLAN_ID_MAX, ATTR_VLAN, &vlan, &a)                    ? "vlan"
-               : !take_number(j, "vlan_qos", VLAN_QOS_MAX, 0, &qos, &a)                      ? "vlan_qos"
-               : !take_number(j, "min_tx_mbps", UINT32_MAX, ATTR_MIN_TX, &a.min_tx_mbps, &a) ? "min_tx_mbps"
-               : !take_number(j, "max_tx_mbps", UINT32_MAX, ATTR_MAX_TX, &a.max_tx_mbps, &a) ? "max_tx_mbps"
-               : !take_bool(j, "spoof_check", ATTR_SPOOF_CHECK, &a.spoof_check, &a)          ? "spoof_check"
-               : !take_bool(j, "trust", ATTR_TRUST, &a.trust, &a)                            ? "trust"
-               : !take_bool(j, "rss_query", ATTR_RSS_QUERY, &a.rss_query, &a)                ? "rss_query"
-                                                                                             : NULL;
+        *bad = !take_number(j, "vlan", VLAN_ID_MAX, ATTR_VLAN, &vlan, &a)                      ? "vlan"
+               : !take_number(j, "vlan_qos", VLAN_QOS_MAX, 0, &qos, &a)                        ? "vlan_qos"
+               : !take_number(j, "min_tx_mbps", UINT32_MAX, ATTR_MIN_TX, &a.min_tx_mbps, &a)   ? "min_tx_mbps"
+               : !take_number(j, "max_tx_mbps", UINT32_MAX, ATTR_MAX_TX, &a.max_tx_mbps, &a)   ? "max_tx_mbps"
+               : !take_number(j, "max_io_eqs", UINT32_MAX, ATTR_MAX_IO_EQS, &a.max_io_eqs, &a) ? "max_io_eqs"
+               : !take_bool(j, "spoof_check", ATTR_SPOOF_CHECK, &a.spoof_check, &a)            ? "spoof_check"
+               : !take_bool(j, "trust", ATTR_TRUST, &a.trust, &a)                              ? "trust"
+               : !take_bool(j, "rss_query", ATTR_RSS_QUERY, &a.rss_query, &a)                  ? "rss_query"
+                                                                                               : NULL;
         if ((text = text_of(j, "mac"))) {
                 a.set |= ATTR_MAC;
                 if (mac_parse(text, &a.mac) < 0 || (a.mac.byte[0] & 1))
@@ -86,6 +91,12 @@ int attributes_from_json(const json_t *j, struct vf_attributes *ret, const char 
                 a.link_state = (uint8_t) link_state_from_string(text);
                 if (a.link_state == _LINK_STATE_MAX)
                         *bad = "link_state";
+        }
+        if ((text = text_of(j, "function_state"))) {
+                a.set |= ATTR_FUNCTION_STATE;
+                a.function_state = (uint8_t) function_state_from_string(text);
+                if (a.function_state == _FUNCTION_STATE_MAX)
+                        *bad = "function_state";
         }
         a.vlan = (uint16_t) vlan;
         a.vlan_qos = (uint8_t) qos;

@@ -26,11 +26,16 @@ bool baseline_is_due(const struct managed_vf *v) {
         return !v->plain && has_attributes(v);
 }
 
-/* Nobody has used a VF that we enabled just now: its MAC is its own. Of any other it may be anybody's. */
+/* Nobody has used a VF that we enabled just now: its MAC is its own. Of any other it may be anybody's. How
+ * many event queues a VF has by nature only its card knows. A function must be active, or its VF does
+ * nothing. */
 static struct vf_attributes unknown_baseline(const struct managed_vf *v) {
-        return (struct vf_attributes){ .set = v->fresh ? ATTR_ALL & ~ATTR_MAC : ATTR_ALL,
+        const uint32_t all = ATTR_ALL & ~ATTR_MAX_IO_EQS;
+
+        return (struct vf_attributes){ .set = v->fresh ? all & ~ATTR_MAC : all,
                                        .spoof_check = true,
-                                       .link_state = LINK_STATE_AUTO };
+                                       .link_state = LINK_STATE_AUTO,
+                                       .function_state = FUNCTION_STATE_ACTIVE };
 }
 
 /* The VF is not to blame, and nobody gets it before it has its baseline. */

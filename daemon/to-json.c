@@ -4,6 +4,7 @@
 #include "daemon/to-json.h"
 #include "common/text.h"
 #include "daemon/attributes-json.h"
+#include "daemon/baseline.h"
 #include "daemon/evidence-json.h"
 #include "daemon/lease.h"
 #include "daemon/nvme-json.h"
@@ -76,6 +77,29 @@ static json_t *drift_json(uint32_t drift) {
         return names;
 }
 
+/* What only a port of a switch has: as it was told or said, but for what somebody else changed since. */
+static void add_port(json_t *o, const struct managed_vf *v, const struct lease *l) {
+        struct vf_attributes a = baseline_with(v, &(struct vf_attributes){ 0 });
+
+        for (size_t i = 0; l && i < l->n_vfs; i++)
+                if (address_equal(l->vfs[i].address, v->vf.address))
+                        a = baseline_with(v, &l->vfs[i].attributes);
+        if (v->vf.state != VF_READY && v->vf.state != VF_LEASED)
+                a.set = 0;
+        if (v->drift & ATTR_FUNCTION_STATE)
+                a.function_state = FUNCTION_STATE_INACTIVE;
+        a.set &= ~(v->drift & ATTR_MAX_IO_EQS);
+        json_object_set_new(
+                        o, "function_state",
+                        json_string_or_null(a.set & ATTR_FUNCTION_STATE
+                                                            ? function_state_to_string(
+                                                                              (enum function_state) a
+                                                                                              .function_state)
+                                                            : NULL));
+        json_object_set_new(o, "max_io_eqs",
+                            a.set & ATTR_MAX_IO_EQS ? json_integer(a.max_io_eqs) : json_null());
+}
+
 json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         const struct vf *vf = &v->vf;
         const struct lease *l = lease_of_vf(v);
@@ -94,7 +118,7 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
         else if (reason != REASON_NONE)
                 snprintf(message, sizeof(message), "%s%s%s", reason_sentence(reason),
                          vf_shown_detail(v)[0] ? ": " : "", vf_shown_detail(v));
-        return json_pack(
+        json_t *o = json_pack(
                         "{s:o,s:o,s:i,s:o,s:s,s:s,s:o,s:s,s:s,s:i,s:s,s:b,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:I,s:o,s:o,s:o,s:o}",
                         "address", address_json(vf->address), "pf", address_json(vf->pf->address), "index",
                         (int) vf->index, "pool", pool_json(m, vf->pf), "state", vf_state_to_string(vf->state),
@@ -112,6 +136,9 @@ json_t *vf_json(struct manager *m, const struct managed_vf *v) {
                         v->last_fault[0] ? json_text_value(v->last_fault) : json_null(), "drift",
                         drift_json(v->drift), "namespaces", namespaces_json(v), "representor",
                         json_text_value(vf->representor));
+        if (o)
+                add_port(o, v, l);
+        return o;
 }
 
 static json_t *pools_json(const struct lease *l) {

@@ -24,9 +24,9 @@ static bool is_valid(const struct vf_change *c) {
 
         return c->mode < _VF_CHANGE_MODE_MAX && !(a->set & ~ATTR_ALL) && a->vlan <= VLAN_ID_MAX + 1 &&
                a->vlan_qos <= VLAN_QOS_MAX && a->vlan_protocol < _VLAN_PROTOCOL_MAX &&
-               a->link_state < _LINK_STATE_MAX && is_bool(&a->spoof_check) && is_bool(&a->trust) &&
-               is_bool(&a->rss_query) && !(a->mac.byte[0] & 1) && c->error <= 0 &&
-               !((c->failed | c->wish) & ~ATTR_ALL);
+               a->link_state < _LINK_STATE_MAX && a->function_state < _FUNCTION_STATE_MAX &&
+               is_bool(&a->spoof_check) && is_bool(&a->trust) && is_bool(&a->rss_query) &&
+               !(a->mac.byte[0] & 1) && c->error <= 0 && !((c->failed | c->wish) & ~ATTR_ALL);
 }
 
 int changeset_read(int fd, size_t n, unsigned n_vfs, struct vf_change **ret) {

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define WORKER_PROTOCOL_VERSION 6U
+#define WORKER_PROTOCOL_VERSION 7U
 #define WORKER_SOCKET           "/run/vfctld/worker"
 #define WORKER_HOLDERS_MAX      16U
 #define WORKER_FDS_MAX          2U

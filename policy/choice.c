@@ -75,6 +75,10 @@ static int choose_rates(const struct vf_attributes *limit, const struct vf_attri
 int choose_attributes(const struct pool *pool, const struct grant *g, const struct want *w,
                       struct vf_attributes *ret, char *detail, size_t size) {
         *ret = g->attributes;
+        if (pool->max_io_eqs > 0) {
+                ret->set |= ATTR_MAX_IO_EQS;
+                ret->max_io_eqs = pool->max_io_eqs;
+        }
         if (w->chosen.set && (pool->class == POOL_CLASS_STORAGE || pool->assign == ASSIGN_FUNCTION)) {
                 snprintf(detail, size, "pool %s", pool->name);
                 return REASON_NO_ATTRIBUTES;

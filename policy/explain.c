@@ -157,9 +157,12 @@ static void explain_device(struct writer *w, const struct pool *p) {
                     "of each VF; it is not leased with another number");
         if (p->eswitch == ESWITCH_SWITCHDEV)
                 say(w, "eswitch", "switchdev",
-                    "mode of the PF's switch: VFs are told MACs and rates, all else is the switch's");
+                    "mode of the PF's switch: VFs are told MACs, rates and event queues, all else is the switch's");
         else if (p->eswitch == ESWITCH_LEGACY)
                 say(w, "eswitch", "legacy", "mode of the PF's switch: VFs are told all by the PF's driver");
+        if (p->max_io_eqs > 0)
+                say(w, "max_io_eqs", NUMBER(p->max_io_eqs, "event queues"),
+                    "at most for the driver of each VF; only in switchdev mode");
         if (p->drift == DRIFT_REPORT)
                 say(w, "drift", "report", "what somebody else changes of a VF is shown, and left as it is");
 }

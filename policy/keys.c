@@ -5,11 +5,12 @@
 #include "common/macro.h"
 
 static const char *const file_keys[] = { "version", "pools", "defaults", "tenants", "faults" };
-static const char *const pool_keys[] = { "class",     "functions",     "vfs",         "placement",
-                                         "numa",      "anti_affinity", "assign",      "msix",
-                                         "driver",    "accept",        "drift",       "eswitch",
-                                         "queues",    "interrupts",    "host_queues", "host_interrupts",
-                                         "host_disk", "namespaces",    "erase" };
+static const char *const pool_keys[] = {
+        "class",         "functions",       "vfs",        "placement",  "numa",
+        "anti_affinity", "assign",          "msix",       "driver",     "accept",
+        "drift",         "eswitch",         "max_io_eqs", "queues",     "interrupts",
+        "host_queues",   "host_interrupts", "host_disk",  "namespaces", "erase"
+};
 static const char *const disk_keys[] = { "size" };
 static const char *const selector_keys[] = { "address",          "vendor", "device", "subsystem_vendor",
                                              "subsystem_device", "driver", "netdev", "mac",

@@ -194,6 +194,18 @@ static bool parse_words(struct context *c, const char *path, json_t *v, struct p
         return assign >= 0 || !json_object_get(v, "assign");
 }
 
+/* Only in switchdev mode has a VF a port that can be told. */
+static void parse_event_queues(struct context *c, const char *path, json_t *v, struct pool *p) {
+        int64_t n = 0;
+
+        value_int(c, path, v, "max_io_eqs", 1, IO_EQS_MAX, &n);
+        p->max_io_eqs = (uint32_t) n;
+        if (p->class == POOL_CLASS_STORAGE)
+                refuse_beside(c, path, v, "max_io_eqs", "storage functions", "\"class\": \"storage\"");
+        else if (p->eswitch == ESWITCH_LEGACY)
+                refuse_beside(c, path, v, "max_io_eqs", "PFs in legacy mode", "\"eswitch\": \"legacy\"");
+}
+
 static void parse_pool(struct context *c, const char *path, json_t *v, struct pool *p) {
         int64_t msix = 0;
 
@@ -205,10 +217,12 @@ static void parse_pool(struct context *c, const char *path, json_t *v, struct po
                 refuse_for_functions(c, path, v, "vfs");
                 refuse_for_functions(c, path, v, "msix");
                 refuse_for_functions(c, path, v, "eswitch");
+                refuse_for_functions(c, path, v, "max_io_eqs");
         } else if (known) {
                 parse_vfs(c, path, v, &p->vfs);
                 value_int(c, path, v, "msix", 1, MSIX_MAX, &msix);
                 p->msix = (uint32_t) msix;
+                parse_event_queues(c, path, v, p);
         }
         if (p->class == POOL_CLASS_STORAGE && p->assign != ASSIGN_FUNCTION)
                 refuse_beside(c, path, v, "eswitch", "storage functions", "\"class\": \"storage\"");

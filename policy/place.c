@@ -48,7 +48,8 @@ static bool numa_agrees(const struct round *r, const struct site *s) {
 
 /* In switchdev mode VFs are told what a port can be told, whatever the driver does in legacy mode. */
 static uint32_t pf_refuses(const struct pf *pf, const struct vf_attributes *a) {
-        return pf->eswitch == ESWITCH_SWITCHDEV ? net_port_refuses(a) : net_driver_refuses(pf->driver, a);
+        return pf->eswitch == ESWITCH_SWITCHDEV ? net_port_refuses(pf->driver, a)
+                                                : net_driver_refuses(pf->driver, a);
 }
 
 /* What a VF of the PF is told: without what is only wished for where the driver cannot do it. */
@@ -353,8 +354,12 @@ static void name_unable(const struct round *r, size_t want, char *detail, size_t
         while (!in_pool(r, &r->p->sites[i]))
                 i++;
         const struct pf *pf = r->p->sites[i].pf;
-        snprintf(detail, size, "pool %s: the driver %s cannot do %s", r->pool->name, pf->driver,
-                 ATTRIBUTES_STR(pf_refuses(pf, &r->attributes[want]) & ~r->grant->wish));
+        uint32_t refused = pf_refuses(pf, &r->attributes[want]) & ~r->grant->wish;
+        const char *mode = pf->eswitch == ESWITCH_SWITCHDEV ? " in switchdev mode"
+                           : refused & NET_PORT_ONLY        ? " outside switchdev mode"
+                                                            : "";
+        snprintf(detail, size, "pool %s: the driver %s%s cannot do %s", r->pool->name, pf->driver, mode,
+                 ATTRIBUTES_STR(refused));
 }
 
 /* What drivers cannot do would be in the way of a want even if everybody gave everything back. */

@@ -96,6 +96,7 @@ struct pool {
         bool driver_missing; /* the kernel has no such driver now: found out by the daemon */
         enum drift_rule drift;
         enum eswitch_mode eswitch; /* ESWITCH_UNKNOWN: left as it is */
+        uint32_t max_io_eqs; /* event queues that the driver of each VF may have, 0: as the card has it */
         struct storage storage;
         finding_set accept; /* findings that do not forbid a lease of this pool */
         struct selector *functions;

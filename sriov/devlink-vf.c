@@ -69,6 +69,14 @@ static int read_one(const struct ports *s, const struct devlink_port *port, stru
                 ret->set |= ATTR_MAC;
                 ret->mac = port->function.hw_addr;
         }
+        if (port->function.set & FUNCTION_MAX_IO_EQS) {
+                ret->set |= ATTR_MAX_IO_EQS;
+                ret->max_io_eqs = port->function.max_io_eqs;
+        }
+        if (port->function.set & FUNCTION_STATE) {
+                ret->set |= ATTR_FUNCTION_STATE;
+                ret->function_state = port->function.active ? FUNCTION_STATE_ACTIVE : FUNCTION_STATE_INACTIVE;
+        }
         return 0;
 }
 
@@ -102,20 +110,31 @@ static int send_rates(const struct ports *s, uint32_t port, const struct vf_attr
         return devlink_rate_set(s->handle, port, &rate, s->detail);
 }
 
-/* The rates first, since a MAC that was set may be seen by the VF's driver. */
+/* In one message: the kernel sets the state last (net/devlink/port.c:devlink_port_function_set). */
+static struct devlink_function function_of(const struct vf_attributes *a) {
+        return (struct devlink_function){ .set = (a->set & ATTR_MAC ? FUNCTION_HW_ADDR : 0) |
+                                                 (a->set & ATTR_MAX_IO_EQS ? FUNCTION_MAX_IO_EQS : 0) |
+                                                 (a->set & ATTR_FUNCTION_STATE ? FUNCTION_STATE : 0),
+                                          .hw_addr = a->mac,
+                                          .max_io_eqs = a->max_io_eqs,
+                                          .active = a->function_state == FUNCTION_STATE_ACTIVE };
+}
+
+/* The rates first, since a MAC that was set may be seen by the VF's driver. What the kernel does not say of
+ * the port cannot be set, which is found out before anything is. */
 static int send_one(const struct ports *s, const struct vf_change *c) {
         const struct vf_attributes *a = &c->attributes;
-        const struct devlink_function f = { .set = FUNCTION_HW_ADDR, .hw_addr = a->mac };
+        const struct devlink_function f = function_of(a);
         const struct devlink_port *port;
         int r = devlink_vf_find(s->list, s->n, s->pf, c->index, &port);
 
         if (r < 0)
                 return r;
-        if (a->set & ~NET_PORT_ATTRIBUTES || (a->set & ATTR_MAC && !(port->function.set & FUNCTION_HW_ADDR)))
+        if (a->set & ~NET_PORT_ATTRIBUTES || f.set & ~port->function.set)
                 return -EOPNOTSUPP;
         if (a->set & RATES)
                 r = send_rates(s, port->index, a);
-        if (r >= 0 && a->set & ATTR_MAC)
+        if (r >= 0 && f.set)
                 r = devlink_function_set(s->handle, port->index, &f, s->detail);
         return r;
 }
@@ -148,7 +167,7 @@ static uint32_t take_out(struct vf_change *c) {
         uint32_t out = c->attributes.set & ~NET_PORT_ATTRIBUTES, missed = 0;
 
         if (c->mode == VF_CHANGE_SET)
-                missed = net_port_refuses(&c->attributes) & ~c->wish;
+                missed = net_port_refuses("", &c->attributes) & ~c->wish;
         c->attributes.set &= ~out;
         if (missed)
                 c->mode = VF_CHANGE_READ;

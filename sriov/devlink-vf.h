@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* In switchdev mode: what VFs are told by the ports that stand for them. MAC and rates; the rest belongs to
- * whoever sets up the switch. For the worker only, as sriov/netvf.h. */
+/* In switchdev mode: what VFs are told by the ports that stand for them. MAC, rates, event queues and that
+ * they are active; the rest belongs to whoever sets up the switch. For the worker only, as sriov/netvf.h. */
 
 #include "common/net-driver.h"
 #include "sriov/devlink.h"

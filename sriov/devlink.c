@@ -3,6 +3,7 @@
 
 #include "sriov/devlink.h"
 #include "common/macro.h"
+#include "sriov/devlink-message.h"
 #include "sriov/devlink-uapi.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
 struct request {
         struct nl_sock *sock;
         struct nl_msg *msg;
+        int family;
         const struct devlink_handle *handle;
         struct devlink_detail *detail;
         int error; /* the kernel's, or of parsing */
@@ -121,9 +123,9 @@ static int on_finish(struct nl_msg *msg, void *userdata) {
         return NL_STOP;
 }
 
-static int request_open(struct request *q, uint8_t command, int flags) {
+/* The socket, the number of the family, and an empty message. */
+static int request_open(struct request *q) {
         const int on = 1;
-        int family;
 
         q->detail->text[0] = '\0';
         q->sock = nl_socket_alloc();
@@ -132,18 +134,13 @@ static int request_open(struct request *q, uint8_t command, int flags) {
                 return -ENOMEM;
         if (genl_connect(q->sock) < 0)
                 return -EIO;
-        family = genl_ctrl_resolve(q->sock, DEVLINK_GENL_NAME);
-        if (family < 0)
-                return family == -NLE_OBJ_NOTFOUND ? -EOPNOTSUPP : -EIO; /* a kernel without it */
+        q->family = genl_ctrl_resolve(q->sock, DEVLINK_GENL_NAME);
+        if (q->family < 0)
+                return q->family == -NLE_OBJ_NOTFOUND ? -EOPNOTSUPP : -EIO; /* a kernel without it */
         int fd = nl_socket_get_fd(q->sock);
         if (setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) < 0 ||
             setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)) < 0)
                 return -errno;
-        if (!genlmsg_put(q->msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_REQUEST | flags, command,
-                         DEVLINK_GENL_VERSION) ||
-            nla_put_string(q->msg, DEVLINK_ATTR_BUS_NAME, q->handle->bus) < 0 ||
-            nla_put_string(q->msg, DEVLINK_ATTR_DEV_NAME, q->handle->device) < 0)
-                return -ENOMEM;
         return 0;
 }
 
@@ -168,8 +165,10 @@ static int request_send(struct request *q) {
 int devlink_eswitch_get(const struct devlink_handle *h, enum eswitch_mode *ret,
                         struct devlink_detail *detail) {
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail, .mode = ret };
-        int r = request_open(&q, DEVLINK_CMD_ESWITCH_GET, NLM_F_ACK);
+        int r = request_open(&q);
 
+        if (r >= 0)
+                r = devlink_ask_eswitch(q.msg, q.family, h);
         if (r >= 0)
                 r = request_send(&q);
         return r < 0 ? r : q.found ? 0 : -EBADMSG;
@@ -178,13 +177,11 @@ int devlink_eswitch_get(const struct devlink_handle *h, enum eswitch_mode *ret,
 int devlink_eswitch_set(const struct devlink_handle *h, enum eswitch_mode mode,
                         struct devlink_detail *detail) {
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail };
-        uint16_t value = mode == ESWITCH_SWITCHDEV ? DEVLINK_ESWITCH_MODE_SWITCHDEV
-                                                   : DEVLINK_ESWITCH_MODE_LEGACY;
         enum eswitch_mode now;
-        int r = request_open(&q, DEVLINK_CMD_ESWITCH_SET, NLM_F_ACK);
+        int r = request_open(&q);
 
-        if (r >= 0 && nla_put_u16(q.msg, DEVLINK_ATTR_ESWITCH_MODE, value) < 0)
-                r = -ENOMEM;
+        if (r >= 0)
+                r = devlink_tell_eswitch(q.msg, q.family, h, mode);
         if (r >= 0)
                 r = request_send(&q);
         if (r >= 0)
@@ -196,8 +193,10 @@ static int ports_once(const struct devlink_handle *h, struct devlink_port **ret,
                       struct devlink_detail *detail) {
         _cleanup_free_ struct devlink_port *list = NULL;
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail, .ports = &list };
-        int r = request_open(&q, DEVLINK_CMD_PORT_GET, NLM_F_DUMP);
+        int r = request_open(&q);
 
+        if (r >= 0)
+                r = devlink_ask_ports(q.msg, q.family, h);
         if (r >= 0)
                 r = request_send(&q);
         if (r < 0)
@@ -220,10 +219,10 @@ int devlink_port_get(const struct devlink_handle *h, uint32_t port, struct devli
                      struct devlink_detail *detail) {
         _cleanup_free_ struct devlink_port *list = NULL;
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail, .ports = &list };
-        int r = request_open(&q, DEVLINK_CMD_PORT_GET, NLM_F_ACK);
+        int r = request_open(&q);
 
-        if (r >= 0 && nla_put_u32(q.msg, DEVLINK_ATTR_PORT_INDEX, port) < 0)
-                r = -ENOMEM;
+        if (r >= 0)
+                r = devlink_ask_port(q.msg, q.family, h, port);
         if (r >= 0)
                 r = request_send(&q);
         if (r < 0)
@@ -232,21 +231,6 @@ int devlink_port_get(const struct devlink_handle *h, uint32_t port, struct devli
                 return -EBADMSG;
         *ret = list[0];
         return 0;
-}
-
-static int put_function(struct nl_msg *msg, const struct devlink_function *f) {
-        struct nlattr *nest = nla_nest_start(msg, DEVLINK_ATTR_PORT_FUNCTION | NLA_F_NESTED);
-        int r = nest ? 0 : -NLE_NOMEM;
-
-        if (r >= 0 && f->set & FUNCTION_HW_ADDR)
-                r = nla_put(msg, DEVLINK_PORT_FUNCTION_ATTR_HW_ADDR, sizeof(f->hw_addr.byte),
-                            f->hw_addr.byte);
-        if (r >= 0 && f->set & FUNCTION_STATE)
-                r = nla_put_u8(msg, DEVLINK_PORT_FN_ATTR_STATE,
-                               f->active ? DEVLINK_PORT_FN_STATE_ACTIVE : DEVLINK_PORT_FN_STATE_INACTIVE);
-        if (r >= 0 && f->set & FUNCTION_MAX_IO_EQS)
-                r = nla_put_u32(msg, FN_ATTR_MAX_IO_EQS, f->max_io_eqs);
-        return r < 0 ? r : nla_nest_end(msg, nest);
 }
 
 static bool function_is(const struct devlink_function *now, const struct devlink_function *want) {
@@ -262,14 +246,10 @@ int devlink_function_set(const struct devlink_handle *h, uint32_t port, const st
                          struct devlink_detail *detail) {
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail };
         struct devlink_port now;
+        int r = request_open(&q);
 
-        detail->text[0] = '\0';
-        if (!want->set || want->set & ~(FUNCTION_HW_ADDR | FUNCTION_STATE | FUNCTION_MAX_IO_EQS))
-                return -EINVAL;
-        int r = request_open(&q, DEVLINK_CMD_PORT_SET, NLM_F_ACK);
-        if (r >= 0 &&
-            (nla_put_u32(q.msg, DEVLINK_ATTR_PORT_INDEX, port) < 0 || put_function(q.msg, want) < 0))
-                r = -ENOMEM;
+        if (r >= 0)
+                r = devlink_tell_function(q.msg, q.family, h, port, want);
         if (r >= 0)
                 r = request_send(&q);
         if (r >= 0)
@@ -282,10 +262,10 @@ int devlink_rate_get(const struct devlink_handle *h, uint32_t port, struct devli
         _cleanup_(request_done) struct request q = {
                 .handle = h, .detail = detail, .rate = ret, .port = port
         };
-        int r = request_open(&q, DEVLINK_CMD_RATE_GET, NLM_F_ACK);
+        int r = request_open(&q);
 
-        if (r >= 0 && nla_put_u32(q.msg, DEVLINK_ATTR_PORT_INDEX, port) < 0)
-                r = -ENOMEM;
+        if (r >= 0)
+                r = devlink_ask_rate(q.msg, q.family, h, port);
         if (r >= 0)
                 r = request_send(&q);
         return r < 0 ? r : q.found ? 0 : -EBADMSG;
@@ -295,12 +275,10 @@ int devlink_rate_set(const struct devlink_handle *h, uint32_t port, const struct
                      struct devlink_detail *detail) {
         _cleanup_(request_done) struct request q = { .handle = h, .detail = detail };
         struct devlink_rate now;
-        int r = request_open(&q, DEVLINK_CMD_RATE_SET, NLM_F_ACK);
+        int r = request_open(&q);
 
-        if (r >= 0 && (nla_put_u32(q.msg, DEVLINK_ATTR_PORT_INDEX, port) < 0 ||
-                       nla_put_u64(q.msg, DEVLINK_ATTR_RATE_TX_SHARE, want->tx_share) < 0 ||
-                       nla_put_u64(q.msg, DEVLINK_ATTR_RATE_TX_MAX, want->tx_max) < 0))
-                r = -ENOMEM;
+        if (r >= 0)
+                r = devlink_tell_rate(q.msg, q.family, h, port, want);
         if (r >= 0)
                 r = request_send(&q);
         if (r >= 0)

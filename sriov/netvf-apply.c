@@ -141,9 +141,10 @@ static int restore_mac(const struct work *w, size_t i, const struct vf_attribute
 /* Attribute by attribute, so that one that cannot be had does not keep the others as they are. The first
  * error is told. To restore: a driver that cannot set an attribute has not set it for anybody. */
 static int tell_singly(const struct work *w, size_t i, const struct vf_attributes *now) {
-        static const uint32_t order[] = { ATTR_VLAN,       RATES,          ATTR_TRUST, ATTR_SPOOF_CHECK,
-                                          ATTR_LINK_STATE, ATTR_RSS_QUERY, ATTR_MAC };
-        const uint32_t forgiven = ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY;
+        static const uint32_t order[] = { ATTR_VLAN,        RATES,           ATTR_TRUST,
+                                          ATTR_SPOOF_CHECK, ATTR_LINK_STATE, ATTR_RSS_QUERY,
+                                          ATTR_MAX_IO_EQS,  ATTR_MAC,        ATTR_FUNCTION_STATE };
+        const uint32_t forgiven = ATTR_SPOOF_CHECK | ATTR_LINK_STATE | ATTR_RSS_QUERY | ATTR_MAX_IO_EQS;
         bool restore = w->changes[i].mode == VF_CHANGE_RESTORE;
         int first = 0;
 

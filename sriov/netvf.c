@@ -3,6 +3,7 @@
 
 #include "sriov/netvf.h"
 #include "common/macro.h"
+#include "common/net-driver.h"
 #include "common/root.h"
 #include "sriov/netdev.h"
 #include "sriov/netvf-apply.h"
@@ -177,6 +178,8 @@ static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
         if (!list)
                 return -ENOMEM;
         FOREACH_ARRAY(c, changes, n) {
+                if (c->attributes.set & NET_PORT_ONLY) /* no port, and no attribute of rtnetlink */
+                        return -EOPNOTSUPP;
                 info = nla_nest_start(msg, IFLA_VF_INFO);
                 if (!info || put_attributes(msg, c->index, &c->attributes) < 0)
                         return -ENOMEM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's answers of devlink: whatever is found is printable, ended and within bounds. */
+/* The kernel's answers and news of devlink: whatever is found is printable, ended and within bounds. */
 
 #include "sriov/devlink.h"
 #include "tests/fuzz/fuzz.h"
@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct devlink_detail detail;
         struct devlink_rate rate;
         struct devlink_port port;
+        struct devlink_handle news;
         enum eswitch_mode mode;
         void *copy = malloc(size + 1); /* aligned, as a received message is */
 
@@ -25,6 +26,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void) devlink_parse_rate(copy, size, &card, 1, &rate);
         devlink_parse_detail(copy, size, &detail);
         REQUIRE(strlen(detail.text) < sizeof(detail.text));
+        if (devlink_parse_news(copy, size, &news) == 0) { /* a whole message, and of any device */
+                REQUIRE(news.bus[0] && memchr(news.bus, '\0', sizeof(news.bus)));
+                REQUIRE(news.device[0] && memchr(news.device, '\0', sizeof(news.device)));
+        }
         free(copy);
         return 0;
 }

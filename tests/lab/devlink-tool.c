@@ -2,8 +2,8 @@
 /* sriov/devlink.h and sriov/representor.h for the lab:
  * devlink-tool BUS DEVICE mode [legacy|switchdev] | ports | rate PORT [SHARE MAX] | address PORT MAC |
  * watch MS COUNT (COUNT news at the most; "lost" if some were) | representors NETDEV PF N | vf-set VF SHARE
- * MAX [MAC] | vf-vlan VF ID | vf-wish-vlan VF ID | vf-baseline VF. Rates in Mbit/s. What fails is "ERRNO: the
- * kernel's text", and exit code 1. */
+ * MAX [MAC] | vf-vlan VF ID | vf-wish-vlan VF ID | vf-queues VF N | vf-baseline VF | function PORT. Rates in
+ * Mbit/s. What fails is "ERRNO: the kernel's text", and exit code 1. */
 
 #include "common/macro.h"
 #include "common/root.h"
@@ -72,6 +72,24 @@ static int address(uint32_t port, const char *mac) {
         return devlink_function_set(&handle, port, &f, &detail);
 }
 
+/* "MAC STATE EVENT-QUEUES", "-" for what is not told. */
+static int function(uint32_t port) {
+        struct devlink_port p;
+        int r = devlink_port_get(&handle, port, &p, &detail);
+
+        if (r < 0)
+                return r;
+        printf("%s %s ", p.function.set & FUNCTION_HW_ADDR ? MAC_STR(p.function.hw_addr) : "-",
+               !(p.function.set & FUNCTION_STATE) ? "-"
+               : p.function.active                ? "active"
+                                                  : "inactive");
+        if (p.function.set & FUNCTION_MAX_IO_EQS)
+                printf("%" PRIu32 "\n", p.function.max_io_eqs);
+        else
+                puts("-");
+        return 0;
+}
+
 static int representors(const char *netdev, uint32_t pf, size_t n) {
         _cleanup_free_ char(*names)[IFNAME_MAX] = calloc(n, sizeof(*names));
         _cleanup_close_ int root = root_open("/");
@@ -122,10 +140,13 @@ static int vf(const char *verb, uint32_t index, int argc, char **argv) {
         a->min_tx_mbps = (uint32_t) share;
         a->max_tx_mbps = (uint32_t) max;
         a->vlan = (uint16_t) share;
-        a->set = baseline   ? ATTR_ALL
+        a->set = baseline   ? ATTR_ALL & ~ATTR_MAX_IO_EQS
                  : argc > 2 ? ATTR_MAC | ATTR_MIN_TX | ATTR_MAX_TX
                  : argc > 1 ? ATTR_MIN_TX | ATTR_MAX_TX
                             : ATTR_VLAN | ATTR_MAX_TX;
+        a->max_io_eqs = (uint32_t) share;
+        if (strcmp(verb, "vf-queues") == 0)
+                a->set = ATTR_MAX_IO_EQS;
         if (strcmp(verb, "vf-wish-vlan") == 0)
                 c.wish = ATTR_VLAN;
         int r = devlink_vf_apply(&handle, 0, &c, 1, &detail, &step);
@@ -152,6 +173,8 @@ int main(int argc, char **argv) {
                 r = rate((uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "address") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0)
                 r = address((uint32_t) a, argv[5]);
+        else if (strcmp(argv[3], "function") == 0 && argc == 5 && parse_u64(argv[4], 10, &a) >= 0)
+                r = function((uint32_t) a);
         else if (strcmp(argv[3], "watch") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0 &&
                  parse_u64(argv[5], 10, &b) >= 0)
                 r = watch((unsigned) a, b);

@@ -155,6 +155,7 @@ def watch(change, count=100000):
 
 def test_monitor_tells_the_device():
     device(4)
+    settle()  # a port whose interface gets another name is news too
     assert not watch(lambda: tool("mode"))
     news = watch(lambda: tool("mode", "switchdev"))
     assert len(news) >= 4 and set(news) == {"netdevsim netdevsim1"}, news

@@ -35,7 +35,7 @@ MANY_USERS = os.geteuid() == 0 and open("/proc/self/uid_map").read().split()[2] 
 USERS = {"red": 3001, "blue": 3002, "stranger": 3003}
 # what the PF's driver has of a VF that nobody was told anything about, in the order of simattributes.h
 PLAIN = {"mac": "00:00:00:00:00:00", "vlan": 0, "vlan_qos": 0, "vlan_protocol": 0, "min_tx_mbps": 0, "max_tx_mbps": 0,
-         "spoof_check": 1, "trust": 0, "link_state": 0, "rss_query": 0}
+         "spoof_check": 1, "trust": 0, "link_state": 0, "rss_query": 0, "max_io_eqs": 8, "function_state": 0}
 needs_users = unittest.skipUnless(MANY_USERS, "needs root, to act as several users")
 
 

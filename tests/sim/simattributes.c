@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define IO_EQS 8U /* of a VF that nobody was told anything about */
+
 struct driver {
         const struct sim *sim;
         struct address pf;
@@ -29,13 +31,13 @@ static const char *file_of(const struct driver *d, unsigned index) {
 }
 
 static struct vf_attributes get(const struct driver *d, unsigned index) {
-        struct vf_attributes a = { .set = ATTR_ALL & ~d->cannot, .spoof_check = true };
-        unsigned n[9];
+        struct vf_attributes a = { .set = ATTR_ALL & ~d->cannot, .spoof_check = true, .max_io_eqs = IO_EQS };
+        unsigned n[11];
         char line[128], mac[18];
 
         if (tree_read(d->sim, file_of(d, index), line, sizeof(line)) < 0 ||
-            sscanf(line, "%17s %u %u %u %u %u %u %u %u %u", mac, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5],
-                   &n[6], &n[7], &n[8]) != 10)
+            sscanf(line, "%17s %u %u %u %u %u %u %u %u %u %u %u", mac, &n[0], &n[1], &n[2], &n[3], &n[4],
+                   &n[5], &n[6], &n[7], &n[8], &n[9], &n[10]) != 12)
                 return a;
         mac_parse(mac, &a.mac);
         a.vlan = (uint16_t) n[0];
@@ -47,14 +49,16 @@ static struct vf_attributes get(const struct driver *d, unsigned index) {
         a.trust = n[6];
         a.link_state = (uint8_t) n[7];
         a.rss_query = n[8];
+        a.max_io_eqs = n[9];
+        a.function_state = (uint8_t) n[10];
         return a;
 }
 
 static void put(const struct driver *d, unsigned index, const struct vf_attributes *a) {
         tree_write(d->sim, file_of(d, index),
-                   pathf("%s %u %u %u %u %u %u %u %u %u\n", MAC_STR(a->mac), a->vlan, a->vlan_qos,
+                   pathf("%s %u %u %u %u %u %u %u %u %u %u %u\n", MAC_STR(a->mac), a->vlan, a->vlan_qos,
                          a->vlan_protocol, a->min_tx_mbps, a->max_tx_mbps, a->spoof_check, a->trust,
-                         a->link_state, a->rss_query),
+                         a->link_state, a->rss_query, a->max_io_eqs, a->function_state),
                    0644);
 }
 
@@ -65,8 +69,9 @@ static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
                 fault_between(d->sim, "message");
         for (unsigned i = 0; i < n && i < d->num_vfs; i++)
                 ret[i] = get(d, i);
-        for (unsigned i = 0; sim_has_ports(d->sim, d->pf) && i < n && i < d->num_vfs; i++)
-                ret[i].set &= NET_PORT_ATTRIBUTES;
+        const uint32_t told = sim_has_ports(d->sim, d->pf) ? NET_PORT_ATTRIBUTES : ATTR_ALL & ~NET_PORT_ONLY;
+        for (unsigned i = 0; i < n && i < d->num_vfs; i++)
+                ret[i].set &= told;
         return 0;
 }
 
@@ -82,9 +87,12 @@ static bool link_down(void *userdata) {
  * a link that is rates, as igb does it. */
 static int set_one(const struct driver *d, uint32_t index, const struct vf_attributes *want) {
         const uint32_t rates = ATTR_MIN_TX | ATTR_MAX_TX;
+        bool ports = sim_has_ports(d->sim, d->pf);
         struct vf_attributes now = get(d, index), taken = *want;
-        bool refuses = want->set & rates && !sim_has_ports(d->sim, d->pf) && has_no_link(d);
+        bool refuses = want->set & rates && !ports && has_no_link(d);
 
+        if (want->set & NET_PORT_ONLY && !ports)
+                return -EOPNOTSUPP;
         taken.set &= refuses ? ATTR_MAC | ATTR_VLAN : ATTR_ALL;
         taken.set &= ~d->cannot;
         now = attributes_overlay(&now, &taken);

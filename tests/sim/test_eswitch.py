@@ -166,3 +166,128 @@ class AttributesTest(EswitchTest):
         host.call("Reload")
         vm = host.vm(vm="web2")
         self.assertEqual(host.attributes(vm.vfs[0])["trust"], 0)
+
+
+class FunctionTest(EswitchTest):
+    """What only ports have: event queues, and whether the function behind a port is active."""
+
+    def switch(self, mode="switchdev", has="switchdev", queues=16, driver="mlx5_core", start=True, num=0, **pool):
+        return self.host([PF(ONE, driver=driver, netdev="eth0", eswitch=has, num=num)], start=start,
+                         policy=self.policy(mode, queues, driver, **pool))
+
+    def policy(self, mode="switchdev", queues=16, driver="mlx5_core", **pool):
+        p = policy(mode)
+        p["pools"]["net"].update(functions=[{"driver": driver}], **pool)
+        if queues:
+            p["pools"]["net"]["max_io_eqs"] = queues
+        return p
+
+    def function_of(self, host, vf):
+        return host.vf(vf)["function_state"], host.vf(vf)["max_io_eqs"]
+
+    def test_event_queues_of_a_lease(self):
+        host = self.switch()
+        host.wait_all_ready(4)
+        vf = host.tree.pfs[ONE].vf(0)
+        self.assertIn("function:  active, at most 8 event queues", host.vfctl("show", vf).stdout)
+        vm = host.vm(vm="web1")
+        self.assertEqual(vm.vfs, [vf])
+        self.assertEqual(host.attributes(vf), {**PLAIN, "max_io_eqs": 16})
+        self.assertEqual(vm.lease["devices"][0]["attributes"]["max_io_eqs"], 16)
+        self.assertIn("function:  active, at most 16 event queues", host.vfctl("show", vf).stdout)
+        self.assertIn("at most 16 event queues", host.vfctl("show", vm.lease["id"]).stdout)
+        host.daemon.restart()
+        self.assertEqual(self.function_of(host, vf), ("active", 16))
+        vm.kill()
+        host.wait_all_ready(4)
+        self.assertEqual(host.attributes(vf), PLAIN)
+
+    def test_another_number_leaves_leases_alone(self):
+        host = self.switch()
+        host.wait_all_ready(4)
+        old = host.vm(vm="web1")
+        told = len(host.operations("attributes"))
+        host.write_policy(self.policy(queues=32))
+        host.call("Reload")
+        self.assertEqual(host.call("Plan")["steps"], [])
+        new = host.vm(vm="web2")
+        self.assertEqual([host.attributes(vm.vfs[0])["max_io_eqs"] for vm in (old, new)], [16, 32])
+        self.assertEqual([a for _, a, _, _ in host.operations("attributes")[told:] if a != ONE], new.vfs)
+        self.assertIsNone(host.leases()[old.lease["id"]]["over_policy"])
+        host.write_policy(self.policy(queues=None))
+        host.call("Reload")
+        for vm in (old, new):
+            vm.kill()
+        host.wait_all_ready(4)
+        self.assertEqual({v["max_io_eqs"] for v in host.vfs().values()}, {8})
+        vm = host.vm(vm="web3")
+        self.assertEqual(host.attributes(vm.vfs[0]), PLAIN)
+
+    def test_refused_before_anything_is_touched(self):
+        """In legacy mode, by a driver that is known not to have it, and by a kernel before 6.10, which does not show it."""
+        for has, mode, driver, old in (("legacy", None, "mlx5_core", False), (None, None, "mlx5_core", False),
+                                       ("switchdev", "switchdev", "ice", False), ("switchdev", "switchdev", "mlx5_core", True)):
+            with self.subTest(has=has, driver=driver, old=old):
+                host = self.switch(mode, has=has, driver=driver, start=False)
+                if old:
+                    host.driver_cannot(ONE, "max_io_eqs")
+                host.daemon.start()
+                host.wait_all_ready(4)
+                error = self.refused("attribute-unsupported", host.vm().acquire, vm="web1")
+                self.assertIn("max_io_eqs", str(error))
+                host.wait_all_ready(4)
+                self.assertEqual({tuple(host.attributes(vf).items()) for vf in host.vfs()}, {tuple(PLAIN.items())})
+
+    def test_put_right_when_somebody_changes_them(self):
+        host = self.switch()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        leased, idle = host.tree.pfs[ONE].vf(0), host.tree.pfs[ONE].vf(1)
+        host.set_attributes(leased, max_io_eqs=2)
+        host.set_attributes(idle, max_io_eqs=2, function_state=1)
+        host.call("Rescan")
+        wait_for(lambda: host.attributes(leased)["max_io_eqs"] == 16 and host.attributes(idle) == PLAIN)
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_inactive_is_made_active(self):
+        """Also of VFs that were there before the daemon."""
+        host = self.switch(None, num=4, start=False)
+        host.set_attributes(host.tree.pfs[ONE].vf(2), function_state=1)
+        host.daemon.start()
+        host.wait_all_ready(4)
+        self.assertEqual([host.attributes(vf)["function_state"] for vf in host.vfs()], [0, 0, 0, 0])
+
+    def test_inactive_is_never_leased(self):
+        host = self.switch(None, num=4, start=False)
+        vf = host.tree.pfs[ONE].vf(2)
+        host.set_attributes(vf, function_state=1)
+        host.faults(f"op=attributes address={vf} value=2 error=EOPNOTSUPP detail=no-such-state")
+        host.daemon.start()
+        self.assertIn("function_state: Operation not supported (no-such-state)", host.wait_state(vf, "quarantined")["message"])
+        wait_for(lambda: list(host.states().values()).count("ready") == 3)
+        for i in range(3):
+            self.assertNotIn(vf, host.vm(vm=f"web{i}").vfs)
+        self.refused("pool-empty", host.vm().acquire, vm="web3")
+
+    def test_inactive_under_a_lease_is_shown(self):
+        host = self.switch(drift="report")
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        host.set_attributes(vm.vfs[0], function_state=1)
+        host.call("Rescan")
+        wait_for(lambda: host.vf(vm.vfs[0])["drift"] == ["function_state"])
+        self.assertEqual(self.function_of(host, vm.vfs[0]), ("inactive", 16))
+        self.assertIn("function:  inactive, at most 16 event queues", host.vfctl("show", vm.vfs[0]).stdout)
+        vm.kill()
+        host.wait_all_ready(4)
+
+    def test_a_driver_that_says_nothing_of_states(self):
+        """As of all VFs up to Linux 7.1."""
+        host = self.switch(start=False)
+        host.driver_cannot(ONE, "function_state")
+        host.daemon.start()
+        host.wait_all_ready(4)
+        vm = host.vm(vm="web1")
+        self.assertEqual(self.function_of(host, vm.vfs[0]), (None, 16))
+        self.assertIn("function:  at most 16 event queues", host.vfctl("show", vm.vfs[0]).stdout)

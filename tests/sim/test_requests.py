@@ -313,7 +313,7 @@ class AttributesTest(SimTest):
                 host = self.host([PF(ONE, driver=driver, netdev="enp1s0", link=1000)], policy=p)
                 vm = host.vm(vm="web1")
                 vf, device = vm.vfs[0], vm.lease["devices"][0]
-                has = {"mac": "02:52:44:00:00:00", "vlan": 100, "vlan_qos": 5, "vlan_protocol": 1, "min_tx_mbps": 50,
+                has = {**self.PLAIN, "mac": "02:52:44:00:00:00", "vlan": 100, "vlan_qos": 5, "vlan_protocol": 1, "min_tx_mbps": 50,
                        "max_tx_mbps": 400, "spoof_check": 0, "trust": 1, "link_state": 1, "rss_query": 1}
                 self.assertEqual(host.attributes(vf), has)
                 host.daemon.restart()

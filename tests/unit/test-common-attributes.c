@@ -3,6 +3,7 @@
 
 #include "common/attributes.h"
 #include "common/macro.h"
+#include "common/net-driver.h"
 #include "tests/unit/test.h"
 
 #include <string.h>
@@ -43,11 +44,16 @@ static void test_names(void **state) {
         for (unsigned i = 0; i < _VLAN_PROTOCOL_MAX; i++)
                 assert_int_equal(vlan_protocol_from_string(vlan_protocol_to_string((enum vlan_protocol) i)),
                                  i);
+        for (unsigned i = 0; i < _FUNCTION_STATE_MAX; i++)
+                assert_int_equal(
+                                function_state_from_string(function_state_to_string((enum function_state) i)),
+                                i);
+        assert_int_equal(function_state_from_string("on"), _FUNCTION_STATE_MAX);
         assert_int_equal(link_state_from_string("up"), _LINK_STATE_MAX);
         assert_int_equal(vlan_protocol_from_string("802.1x"), _VLAN_PROTOCOL_MAX);
         assert_string_equal(attribute_name(ATTR_MAC), "mac");
         assert_string_equal(attribute_name(ATTR_LINK_STATE), "link_state");
-        assert_string_equal(attribute_name(0x100), "unknown");
+        assert_string_equal(attribute_name(0x400), "unknown");
         for (uint32_t bit = 1; bit < ATTR_ALL; bit <<= 1)
                 assert_int_equal(attribute_from_name(attribute_name(bit)), bit);
         assert_int_equal(attribute_from_name("mtu"), 0);
@@ -56,11 +62,27 @@ static void test_names(void **state) {
         assert_true(strlen(ATTRIBUTES_STR(ATTR_ALL)) < ATTRIBUTES_STR_MAX - 1);
 }
 
+/* How many event queues are none by nature, the card knows; a function is active by nature. */
+static void test_of_ports(void **state) {
+        const struct vf_attributes told = { .set = NET_PORT_ONLY,
+                                            .max_io_eqs = 16,
+                                            .function_state = FUNCTION_STATE_INACTIVE },
+                                   none = { .set = NET_PORT_ONLY };
+        struct vf_attributes all = attributes_overlay(&none, &told);
+
+        assert_true(all.max_io_eqs == 16 && all.function_state == FUNCTION_STATE_INACTIVE);
+        assert_int_equal(attributes_difference(&told, &none), NET_PORT_ONLY);
+        assert_int_equal(attributes_difference(&told, &all), 0);
+        assert_int_equal(attributes_harmless(&told), 0);
+        assert_int_equal(attributes_harmless(&none), NET_PORT_ONLY);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_mac),
                 cmocka_unit_test(test_unicast),
                 cmocka_unit_test(test_names),
+                cmocka_unit_test(test_of_ports),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

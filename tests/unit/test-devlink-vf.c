@@ -15,7 +15,7 @@
 static struct {
         struct vf_attributes vf[VFS];
         uint32_t reports;
-        bool fixed_mac;
+        bool fixed_mac, fixed_state;
         unsigned sent;
 } k;
 
@@ -33,7 +33,8 @@ static int fake_send(void *userdata, const struct vf_change *changes, size_t n) 
                 k.sent++;
                 if (c->index >= VFS)
                         return -ENODEV;
-                if (c->attributes.set & ~k.reports || (c->attributes.set & ATTR_MAC && k.fixed_mac))
+                if (c->attributes.set & ~k.reports || (c->attributes.set & ATTR_MAC && k.fixed_mac) ||
+                    (c->attributes.set & ATTR_FUNCTION_STATE && k.fixed_state))
                         return -EOPNOTSUPP;
                 k.vf[c->index] = attributes_overlay(&k.vf[c->index], &c->attributes);
         }
@@ -154,6 +155,65 @@ static void test_ports_that_cannot(void **state) {
         assert_int_equal(c.error, -ENODEV);
 }
 
+/* What a card gives by itself is learnt first, and is what comes back. */
+static void test_event_queues(void **state) {
+        struct vf_change c = plain(1);
+
+        fresh();
+        k.vf[1].max_io_eqs = 10;
+        c.attributes.set &= ~ATTR_MAX_IO_EQS;
+        apply(&c, 1);
+        assert_true(c.error == 0 && c.attributes.set & ATTR_MAX_IO_EQS && c.attributes.max_io_eqs == 10);
+        assert_int_equal(k.sent, 0);
+        const struct vf_attributes baseline = c.attributes;
+
+        c = red(1);
+        c.attributes.set = ATTR_MAX_IO_EQS;
+        c.attributes.max_io_eqs = 32;
+        apply(&c, 1);
+        assert_true(c.error == 0 && k.vf[1].max_io_eqs == 32);
+        c = (struct vf_change){ .index = 1, .mode = VF_CHANGE_RESTORE, .attributes = baseline };
+        apply(&c, 1);
+        assert_true(c.error == 0 && k.vf[1].max_io_eqs == 10);
+
+        k.reports &= ~ATTR_MAX_IO_EQS; /* a kernel before 6.10 */
+        c = red(1);
+        c.attributes.set |= ATTR_MAX_IO_EQS;
+        c.attributes.max_io_eqs = 32;
+        apply(&c, 1);
+        assert_true(c.error == -EOPNOTSUPP && c.failed & ATTR_MAX_IO_EQS);
+        assert_int_equal(k.vf[1].max_tx_mbps, 0);
+        c = (struct vf_change){ .index = 1, .mode = VF_CHANGE_RESTORE, .attributes = baseline };
+        apply(&c, 1);
+        assert_int_equal(c.error, 0);
+}
+
+/* Where ports say whether their functions are active, no VF comes to rest that is not. */
+static void test_function_state(void **state) {
+        struct vf_change c = plain(1);
+
+        fresh();
+        k.vf[1].function_state = FUNCTION_STATE_INACTIVE;
+        apply(&c, 1);
+        assert_true(c.error == 0 && k.vf[1].function_state == FUNCTION_STATE_ACTIVE);
+
+        fresh();
+        k.vf[1].function_state = FUNCTION_STATE_INACTIVE;
+        k.fixed_state = true;
+        c = plain(1);
+        apply(&c, 1);
+        assert_true(c.error == -EOPNOTSUPP && c.failed == ATTR_FUNCTION_STATE);
+        c = red(1);
+        apply(&c, 1);
+        assert_true(c.error == -EOPNOTSUPP && c.failed & ATTR_FUNCTION_STATE);
+
+        fresh(); /* as of all VFs up to Linux 7.1: nothing is said */
+        k.reports &= ~ATTR_FUNCTION_STATE;
+        c = plain(1);
+        apply(&c, 1);
+        assert_int_equal(c.error, 0);
+}
+
 static void test_which_port(void **state) {
         const uint16_t vf_port = DEVLINK_PORT_FLAVOUR_PCI_VF;
         struct devlink_port list[] = {
@@ -181,6 +241,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_set_and_restored),    cmocka_unit_test(test_refused_before_touched),
                 cmocka_unit_test(test_harmless_is_nothing), cmocka_unit_test(test_ports_that_cannot),
+                cmocka_unit_test(test_event_queues),        cmocka_unit_test(test_function_state),
                 cmocka_unit_test(test_which_port),
         };
 

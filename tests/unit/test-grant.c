@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* policy/: what a grant gives, what it inherits, and what it allows. */
+/* policy/: what a grant and its pool give, what a grant inherits, and what it allows. */
 
-#include "tests/unit/test-policy-host.h"
+#include "common/text.h"
+#include "tests/unit/test-allocate.h"
 #include "tests/unit/test.h"
 
 /* A policy with two pools, "defaults" and the grant of a tenant. */
@@ -163,11 +164,50 @@ static void allows_macs(void **state) {
         assert_false(grant_allows_mac(tenant_find_grant(&p->tenants[0], 1), mac_from_number(0x025244000000)));
 }
 
+/* Event queues are of the pool, and told by ports only. */
+static void gives_event_queues(void **state) {
+        static const struct {
+                const char *driver;
+                enum eswitch_mode mode;
+                const char *refusal;
+        } cases[] = {
+                { "mlx5_core", ESWITCH_SWITCHDEV, NULL },
+                { "new", ESWITCH_SWITCHDEV, NULL },
+                { "ice", ESWITCH_SWITCHDEV,
+                  "pool net: the driver ice in switchdev mode cannot do max_io_eqs" },
+                { "mlx5_core", ESWITCH_LEGACY,
+                  "pool net: the driver mlx5_core outside switchdev mode cannot do max_io_eqs" },
+                { "new", ESWITCH_UNKNOWN,
+                  "pool net: the driver new outside switchdev mode cannot do max_io_eqs" },
+        };
+        struct host h = new_host();
+        struct simple r = request_for("blue", "net", 1);
+        struct pf *pf = host_add_pf(&h, 1, 2, 2);
+
+        FOREACH_ARRAY(c, cases, ARRAY_SIZE(cases)) {
+                text_copy(pf->driver, sizeof(pf->driver), c->driver);
+                pf->eswitch = c->mode;
+                h.policy->pools[0].max_io_eqs = 16;
+                struct answer x = ask(&h, &r);
+                assert_int_equal(x.r, c->refusal ? REASON_ATTRIBUTE_UNSUPPORTED : REASON_NONE);
+                if (c->refusal)
+                        assert_string_equal(x.why.detail, c->refusal);
+                else
+                        assert_true(x.a.vfs[0].attributes.set == ATTR_MAX_IO_EQS &&
+                                    x.a.vfs[0].attributes.max_io_eqs == 16);
+                h.policy->pools[0].max_io_eqs = 0;
+                x = ask(&h, &r);
+                assert_true(x.r == REASON_NONE && x.a.vfs[0].attributes.set == 0);
+        }
+        host_done(&h);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(gives_all),    cmocka_unit_test(gives_nothing_unasked),
-                cmocka_unit_test(inherits),     cmocka_unit_test(defaults_grant_nothing),
-                cmocka_unit_test(allows_vlans), cmocka_unit_test(allows_macs),
+                cmocka_unit_test(gives_all),          cmocka_unit_test(gives_nothing_unasked),
+                cmocka_unit_test(inherits),           cmocka_unit_test(defaults_grant_nothing),
+                cmocka_unit_test(allows_vlans),       cmocka_unit_test(allows_macs),
+                cmocka_unit_test(gives_event_queues),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

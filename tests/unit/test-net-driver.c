@@ -43,11 +43,33 @@ static void test_unknown_is_tried(void **state) {
         assert_true(net_driver_has_statistics("ice"));
 }
 
+/* By ports only, and of those that are known only by mlx5's. */
+static void test_event_queues(void **state) {
+        static const struct {
+                const char *driver;
+                uint32_t port;
+        } cases[] = { { "mlx5_core", 0 },
+                      { "new", 0 },
+                      { "", 0 },
+                      { "ice", ATTR_MAX_IO_EQS },
+                      { "sfc", ATTR_MAX_IO_EQS } };
+        const struct vf_attributes a = { .set = ATTR_MAX_IO_EQS | ATTR_MAC, .max_io_eqs = 8 };
+
+        FOREACH_ARRAY(c, cases, ARRAY_SIZE(cases)) {
+                assert_int_equal(net_port_refuses(c->driver, &a), c->port);
+                assert_int_equal(net_driver_refuses(c->driver, &a), ATTR_MAX_IO_EQS);
+        }
+        assert_int_equal(
+                        net_port_refuses("mlx5_core", &(struct vf_attributes){ .set = ATTR_VLAN, .vlan = 7 }),
+                        ATTR_VLAN);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_igb),
                 cmocka_unit_test(test_harmless),
                 cmocka_unit_test(test_unknown_is_tried),
+                cmocka_unit_test(test_event_queues),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,7 +223,7 @@ static void parses_the_rest(void **state) {
                         "{\"version\":1,\"pools\":{\"p\":{\"vfs\":\"25%\",\"functions\":[{\"slot\":\"3-1\",\"serial\":\"7\","
                         "\"mac\":\"F4:52:14:00:00:01\",\"subsystem_vendor\":\"103C\",\"subsystem_device\":\"1\"}],"
                         "\"placement\":\"least-loaded\",\"numa\":\"require\",\"anti_affinity\":true,\"assign\":\"vf\","
-                        "\"msix\":2048,\"driver\":\"mlx5_vfio_pci\"}}}");
+                        "\"msix\":2048,\"driver\":\"mlx5_vfio_pci\",\"max_io_eqs\":2048}}}");
         const struct pool *pool = &p->pools[0];
 
         assert_int_equal(pool->class, POOL_CLASS_ANY);
@@ -234,6 +234,7 @@ static void parses_the_rest(void **state) {
         assert_true(pool->apart);
         assert_int_equal(pool->assign, ASSIGN_VF);
         assert_int_equal(pool->msix, 2048);
+        assert_int_equal(pool->max_io_eqs, 2048);
         assert_string_equal(pool->driver, "mlx5_vfio_pci");
         assert_string_equal(pool->functions[0].slot, "3-1");
         assert_string_equal(pool->functions[0].serial, "7");

@@ -28,7 +28,7 @@ static const char policy_text[] =
                 "   \"erase\": \"crypto\", \"host_disk\": \"allow\" },"
                 " \"own\": { \"vfs\": 1, \"functions\": [ { \"driver\": \"own\" } ], \"namespaces\": \"attached\","
                 "   \"erase\": \"never\", \"driver\": \"mlx5_vfio_pci\", \"eswitch\": \"switchdev\","
-                "   \"drift\": \"report\" },"
+                "   \"max_io_eqs\": 8, \"drift\": \"report\" },"
                 " \"card\": { \"assign\": \"function\", \"functions\": [ { \"driver\": \"mlx5_core\" } ] },"
                 " \"mix\": { \"vfs\": 4, \"functions\": [ { \"driver\": \"sfc\" } ] },"
                 " \"switch\": { \"vfs\": 3, \"accept\": [ \"shared-group\" ],"
