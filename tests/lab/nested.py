@@ -98,7 +98,7 @@ class Nested(VM):
     def answer(self, seconds):
         """What the VM says until the prompt, and the status there; None if it says nothing any more."""
         end = time.monotonic() + seconds
-        while not (m := re.search(rf"^(.*?){PROMPT} (\w+)\s*$", self.text, re.S | re.M)):
+        while not (m := re.search(rf"^(.*?){PROMPT} (\w+)\n", self.text, re.S | re.M)):
             if time.monotonic() > end:
                 return None
             try:

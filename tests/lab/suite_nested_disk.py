@@ -31,7 +31,8 @@ def test_two_vms_find_their_disks():
         print(f"{e} does not boot, again and again", flush=True)
         os._exit(126)  # not a failure of ours: tests/lab/test boots another host
     for tenant, vm in vms.items():
-        assert vm.sh("until cat /sys/block/nvme0n1/size 2>/dev/null; do sleep 1; done") == str(16 * 2048), "16 MiB"
+        size = vm.sh('until s=$(cat /sys/block/nvme0n1/size) && [ "$s" -gt 0 ]; do sleep 1; done 2>/dev/null; echo "$s"')
+        assert size == str(16 * 2048), f"{size}, not 16 MiB"
         print(f"  {tenant}: {vm.address} is {vm.sh('cat /sys/class/nvme/nvme0/model').strip()}", flush=True)
 
 
