@@ -4,11 +4,13 @@
 test builds on the state that the one before left."""
 import contextlib
 import json
+import os
+import signal
 import threading
 
 import lab
 import wire
-from lab import BLUE, RED, SYS, listing, run, vf, vfctl, wait_for
+from lab import BLUE, NETLINK_ROUTE, RED, SYS, listing, lost_messages, run, vf, vfctl, wait_for
 from wire import BROADCAST, Guest, Wire, netdev, told, vlan_of
 
 NET, OTHER = "0000:01:00.0", "0000:02:00.0"
@@ -222,6 +224,32 @@ def test_what_igb_refuses():
         assert told(NET) == before and not listing("leases")
         r = run("ip", "link", "set", "dev", netdev(NET), "vf", "0", *options.split(), check=False)
         assert r.returncode != 0 and answer in r.stderr and told(NET) == before, r
+
+
+def test_drift_is_found_though_the_kernel_could_not_tell():
+    """The news of it is lost, with others, because the daemon's socket is full: then it looks at all PFs."""
+    with contextlib.closing(Guest("red", RED, "a", 100)) as a:
+        before, pid = told(NET), lab.main_pid()
+        idle = next(n for n in before if n != a.index)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            def flood():
+                """Of another interface."""
+                lines = "".join(f"link set dev lo alias {n}\n" for n in range(200))
+                run("ip", "-batch", "-", input=lines)
+                return any(lost_messages(pid, NETLINK_ROUTE))
+            run("ip", "link", "set", "dev", "lo", "up")
+            wait_for(flood, 60, "a full socket")
+            lost = lost_messages(pid, NETLINK_ROUTE)
+            run("ip", "link", "set", "dev", netdev(NET), "vf", str(a.index), "vlan", "0", "spoofchk", "off")
+            run("ip", "link", "set", "dev", netdev(NET), "vf", str(idle), "mac", "02:00:00:00:be:ef")
+            assert lost_messages(pid, NETLINK_ROUTE) > lost, "the kernel could tell"
+            assert told(NET) != before
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: told(NET) == before, 30, "all is put right")
+        wait_for(lambda: not any(v["drift"] for v in listing("vfs")), 30, "nothing is shown any more")
+    wait_for(settled, 30, "all back")
 
 
 def test_switch_that_igb_does_not_have():
