@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What iproute2 sends to set and show VFs of netdevsim or igb, and what the kernel answers, as a header for tests/unit:
+"""What iproute2 sends to set and show VFs of netdevsim or igb, and what the kernel answers, as a header for tests/unit (needs
+strace):
   tests/lab/run --kernel iommufd --igb 0 --nvme 0 -- tests/lab/capture-netvf.py netdevsim >tests/unit/captured-netdevsim.h
   tests/lab/run --kernel stock --igb 1 --nvme 0 -- tests/lab/capture-netvf.py igb >tests/unit/captured-igb.h"""
 import json
