@@ -3,9 +3,12 @@
 """What VFs are told, seen in what their owners get and send; what igb refuses; what happens to a PF meanwhile. In order: each
 test builds on the state that the one before left."""
 import contextlib
+import fcntl
 import json
 import os
 import signal
+import socket
+import struct
 import threading
 
 import lab
@@ -15,6 +18,7 @@ from wire import BROADCAST, Guest, Wire, netdev, told, vlan_of
 
 NET, OTHER = "0000:01:00.0", "0000:02:00.0"
 VFS = 4
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 POLICY = {
     "version": 1,
     "pools": {"net": {"class": "network", "functions": [{"address": NET}], "vfs": VFS}},
@@ -267,24 +271,31 @@ def test_switch_that_igb_does_not_have():
     assert settled()
 
 
+def set_up(sock, name, up):
+    """Without a program to be started: that may take longer than a link stays away."""
+    _, flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sH14x", name.encode(), 0)))
+    fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", name.encode(), flags & ~IFF_UP | up * IFF_UP))
+
+
 @contextlib.contextmanager
 def without_link():
     """QEMU's PHY finds its link again half a second after the interface went down or up: so it does that over and over."""
     name, over = netdev(NET), threading.Event()
 
-    def go_down_and_up():
-        while not over.is_set():
-            for way in ("down", "up"):
-                run("ip", "link", "set", "dev", name, way)
-    thread = threading.Thread(target=go_down_and_up)
-    run("ip", "link", "set", "dev", name, "down")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        wire.up(NET)
+    def go_down_and_up(sock):
+        while not over.wait(0.1):
+            for up in (False, True):
+                set_up(sock, name, up)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        set_up(sock, name, False)
+        thread = threading.Thread(target=go_down_and_up, args=(sock,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            wire.up(NET)
 
 
 def test_rated_lease_ends_without_a_link():
