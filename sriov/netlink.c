@@ -4,6 +4,7 @@
 
 #include "sriov/netlink.h"
 #include "common/macro.h"
+#include "sriov/netvf-message.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -74,13 +75,9 @@ static int on_address(struct nl_msg *msg, void *userdata) {
 
 /* A question about one interface. */
 static int ask_link(int ifindex, uint32_t mask, nl_recvmsg_msg_cb_t answer, void *userdata) {
-        struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
-        _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST);
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = netvf_message_get(ifindex, mask);
 
-        if (!msg || nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
-            nla_put_u32(msg, IFLA_EXT_MASK, mask) < 0)
-                return -ENOMEM;
-        return ask(msg, answer, userdata);
+        return msg ? ask(msg, answer, userdata) : -ENOMEM;
 }
 
 int netlink_permanent_address(int ifindex, struct mac *ret) {

@@ -5,10 +5,10 @@
 #include "common/macro.h"
 #include "sriov/netlink.h"
 #include "sriov/netvf-list.h"
+#include "sriov/netvf-message.h"
 #include "sriov/netvf.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
 
@@ -67,17 +67,11 @@ static int on_link(const void *payload, size_t size, void *userdata) {
         return a->list ? -EBADMSG : netvf_stats_parse(payload, size, &a->list, &a->n);
 }
 
-int netvf_stats_read(int root_fd, struct address pf, struct vf_statistics **ret, size_t *ret_n,
-                     const char **step) {
+int netvf_stats_read_link(int ifindex, struct vf_statistics **ret, size_t *ret_n, const char **step) {
         struct answer a = { 0 };
-        int ifindex;
 
-        *step = "the PF has no network interface";
-        int r = netvf_find(root_fd, pf, &ifindex);
-        if (r < 0)
-                return r;
         *step = "reading the statistics";
-        r = netlink_link(ifindex, RTEXT_FILTER_VF, on_link, &a);
+        int r = netlink_link(ifindex, NETVF_MASK_STATISTICS, on_link, &a);
         if (r >= 0 && !a.list)
                 r = -ENODATA;
         if (r < 0) {
@@ -87,4 +81,13 @@ int netvf_stats_read(int root_fd, struct address pf, struct vf_statistics **ret,
         *ret = a.list;
         *ret_n = a.n;
         return 0;
+}
+
+int netvf_stats_read(int root_fd, struct address pf, struct vf_statistics **ret, size_t *ret_n,
+                     const char **step) {
+        int ifindex;
+
+        *step = "the PF has no network interface";
+        int r = netvf_find(root_fd, pf, &ifindex);
+        return r < 0 ? r : netvf_stats_read_link(ifindex, ret, ret_n, step);
 }

@@ -14,5 +14,8 @@
 int netvf_stats_read(int root_fd, struct address pf, struct vf_statistics **ret, size_t *ret_n,
                      const char **step);
 
+/* The same of an interface; -ENODEV if it is gone. */
+int netvf_stats_read_link(int ifindex, struct vf_statistics **ret, size_t *ret_n, const char **step);
+
 /* Pure: the same from the payload of an RTM_NEWLINK message (from struct ifinfomsg on). */
 int netvf_stats_parse(const void *payload, size_t size, struct vf_statistics **ret, size_t *ret_n);

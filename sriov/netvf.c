@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The messages: reading the attributes of all VFs of a PF, and telling its driver new ones. */
+/* Reading the attributes of all VFs of a PF, and telling its driver new ones: sending and waiting. What is
+ * sent is made in netvf-message.c, what comes is read in netvf-parse.c. */
 
 #include "sriov/netvf.h"
 #include "common/macro.h"
@@ -7,11 +8,11 @@
 #include "common/root.h"
 #include "sriov/netdev.h"
 #include "sriov/netvf-apply.h"
+#include "sriov/netvf-message.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -93,26 +94,12 @@ static int ask(struct nl_msg *msg, struct answer *a) {
         return a->error;
 }
 
-static struct nl_msg *request(const struct link *l, int type, int flags) {
-        struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = l->ifindex };
-        struct nl_msg *msg = nlmsg_alloc_size(64 * 1024); /* it does not grow */
-
-        if (msg && (!nlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, flags) ||
-                    nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO) < 0)) {
-                nlmsg_free(msg);
-                return NULL;
-        }
-        return msg;
-}
-
 static int read_all(void *userdata, struct vf_attributes *ret, size_t n) {
         struct link *l = userdata;
-        _cleanup_(nlmsg_freep) struct nl_msg *msg = request(l, RTM_GETLINK, NLM_F_REQUEST);
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = netvf_message_get(l->ifindex, NETVF_MASK_TOLD);
         struct answer a = { .attributes = ret, .n = n };
 
-        /* without statistics, which would fill the list at 221 VFs; libnl's own request cannot leave them out
-         */
-        if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
+        if (!msg)
                 return -ENOMEM;
         int r = ask(msg, &a);
         if (r < 0 || !a.found)
@@ -127,66 +114,15 @@ static bool link_down(void *userdata) {
         return l->down;
 }
 
-static int put_vlan(struct nl_msg *msg, uint32_t vf, const struct vf_attributes *a) {
-        struct ifla_vf_vlan plain = { .vf = vf, .vlan = a->vlan, .qos = a->vlan_qos };
-        struct ifla_vf_vlan_info info = {
-                .vf = vf, .vlan = a->vlan, .qos = a->vlan_qos, .vlan_proto = __builtin_bswap16(0x88a8)
-        };
-
-        if (a->vlan_protocol != VLAN_8021AD)
-                return nla_put(msg, IFLA_VF_VLAN, sizeof(plain), &plain);
-        struct nlattr *list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
-        if (!list || nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info) < 0)
-                return -NLE_NOMEM;
-        return nla_nest_end(msg, list);
-}
-
-/* The attributes of a->set; rates go together. */
-static int put_attributes(struct nl_msg *msg, uint32_t vf, const struct vf_attributes *a) {
-        struct ifla_vf_mac mac = { .vf = vf };
-        struct ifla_vf_rate rate = { vf, a->min_tx_mbps, a->max_tx_mbps };
-        struct ifla_vf_spoofchk spoof = { vf, a->spoof_check };
-        struct ifla_vf_trust trust = { vf, a->trust };
-        struct ifla_vf_link_state link = { vf, a->link_state };
-        struct ifla_vf_rss_query_en rss = { vf, a->rss_query };
-        int r = 0;
-
-        memcpy(mac.mac, a->mac.byte, sizeof(a->mac.byte));
-        if (a->set & ATTR_MAC)
-                r = nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
-        if (r >= 0 && a->set & ATTR_VLAN)
-                r = put_vlan(msg, vf, a);
-        if (r >= 0 && a->set & (ATTR_MIN_TX | ATTR_MAX_TX))
-                r = nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
-        if (r >= 0 && a->set & ATTR_SPOOF_CHECK)
-                r = nla_put(msg, IFLA_VF_SPOOFCHK, sizeof(spoof), &spoof);
-        if (r >= 0 && a->set & ATTR_LINK_STATE)
-                r = nla_put(msg, IFLA_VF_LINK_STATE, sizeof(link), &link);
-        if (r >= 0 && a->set & ATTR_RSS_QUERY)
-                r = nla_put(msg, IFLA_VF_RSS_QUERY_EN, sizeof(rss), &rss);
-        if (r >= 0 && a->set & ATTR_TRUST)
-                r = nla_put(msg, IFLA_VF_TRUST, sizeof(trust), &trust);
-        return r;
-}
-
 static int send_all(void *userdata, const struct vf_change *changes, size_t n) {
         const struct link *l = userdata;
-        _cleanup_(nlmsg_freep) struct nl_msg *msg = request(l, RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK);
         struct answer answer = { 0 };
-        struct nlattr *list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL, *info;
 
-        if (!list)
-                return -ENOMEM;
-        FOREACH_ARRAY(c, changes, n) {
+        FOREACH_ARRAY(c, changes, n)
                 if (c->attributes.set & NET_PORT_ONLY) /* no port, and no attribute of rtnetlink */
                         return -EOPNOTSUPP;
-                info = nla_nest_start(msg, IFLA_VF_INFO);
-                if (!info || put_attributes(msg, c->index, &c->attributes) < 0)
-                        return -ENOMEM;
-                nla_nest_end(msg, info);
-        }
-        nla_nest_end(msg, list);
-        return ask(msg, &answer);
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = netvf_message_set(l->ifindex, changes, n);
+        return msg ? ask(msg, &answer) : -ENOMEM;
 }
 
 static bool pause_once(void *userdata) {

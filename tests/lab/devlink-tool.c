@@ -2,8 +2,9 @@
 /* sriov/devlink.h and sriov/representor.h for the lab:
  * devlink-tool BUS DEVICE mode [legacy|switchdev] | ports | rate PORT [SHARE MAX] | address PORT MAC |
  * watch MS COUNT (COUNT news at the most; "lost" if some were) | representors NETDEV PF N | vf-set VF SHARE
- * MAX [MAC] | vf-vlan VF ID | vf-wish-vlan VF ID | vf-queues VF N | vf-baseline VF | function PORT. Rates in
- * Mbit/s. What fails is "ERRNO: the kernel's text", and exit code 1. */
+ * MAX [MAC] | vf-vlan VF ID | vf-wish-vlan VF ID | vf-queues VF N | vf-baseline VF | function PORT |
+ * vfs-set N | vfs-baseline N (N VFs at once, VF I with rates of its own, I + 1 and 1000 + I; a line for each:
+ * index and both rates). Rates in Mbit/s. What fails is "ERRNO: the kernel's text", and exit code 1. */
 
 #include "common/macro.h"
 #include "common/root.h"
@@ -157,6 +158,26 @@ static int vf(const char *verb, uint32_t index, int argc, char **argv) {
         return r < 0 ? r : c.error;
 }
 
+static int vfs(bool baseline, size_t n) {
+        _cleanup_free_ struct vf_change *c = calloc(n + 1, sizeof(*c));
+        const char *step = "";
+
+        if (!c)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < n; i++)
+                c[i] = (struct vf_change){ .index = i,
+                                           .mode = baseline ? VF_CHANGE_RESTORE : VF_CHANGE_SET,
+                                           .attributes = { .set = ATTR_MIN_TX | ATTR_MAX_TX,
+                                                           .min_tx_mbps = baseline ? 0 : i + 1,
+                                                           .max_tx_mbps = baseline ? 0 : 1000 + i } };
+        int r = devlink_vf_apply(&handle, 0, c, n, &detail, &step);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                printf("%u %u %u\n", c[i].index, c[i].attributes.min_tx_mbps, c[i].attributes.max_tx_mbps);
+                r = c[i].error;
+        }
+        return r;
+}
+
 int main(int argc, char **argv) {
         uint64_t a = 0, b = 0;
         int r = -EINVAL;
@@ -178,6 +199,8 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[3], "watch") == 0 && argc == 6 && parse_u64(argv[4], 10, &a) >= 0 &&
                  parse_u64(argv[5], 10, &b) >= 0)
                 r = watch((unsigned) a, b);
+        else if (strncmp(argv[3], "vfs-", 4) == 0 && argc == 5 && parse_u64(argv[4], 10, &a) >= 0)
+                r = vfs(strcmp(argv[3], "vfs-baseline") == 0, a);
         else if (strncmp(argv[3], "vf-", 3) == 0 && argc > 4 && parse_u64(argv[4], 10, &a) >= 0)
                 r = vf(argv[3], (uint32_t) a, argc - 5, argv + 5);
         else if (strcmp(argv[3], "representors") == 0 && argc == 7 && parse_u64(argv[5], 10, &a) >= 0 &&

@@ -14,6 +14,7 @@ import traceback
 KERNEL = os.environ.get("VFCTL_LAB_KERNEL", "stock")
 RED, BLUE, STRANGER = 3001, 3002, 3003
 SYS = "/sys/bus/pci/devices"
+NETLINK_ROUTE = 0
 CONTROL = "/run/vfctld/control"
 
 POLICY = {
@@ -115,6 +116,14 @@ def journal():
 
 def main_pid():
     return int(run("systemctl", "show", "-P", "MainPID", "vfctld").stdout)
+
+
+def lost_messages(pid, protocol=None):
+    """How many messages the kernel could not put into the netlink sockets of a process (of one protocol), each."""
+    inodes = {os.readlink(f.path)[8:-1] for f in os.scandir(f"/proc/{pid}/fd") if os.readlink(f.path).startswith("socket:")}
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        rows = [line.split() for line in f][1:]
+    return [int(row[8]) for row in rows if row[9] in inodes and protocol in (None, int(row[1]))]
 
 
 def open_error(path):

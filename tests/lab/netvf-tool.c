@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sriov/netvf on a real kernel, for suite_netdevsim_netvf.py: netdevsim has hundreds of VFs, but none on a
- * PCI bus, so no worker takes it. netvf-tool IFINDEX read N         a line for each VF: index, then the
- * attributes netvf-tool IFINDEX set N          gives VF I values that are its own netvf-tool IFINDEX restore
- * N      as if nobody had used them The last line of set and restore: "N changed in USEC us, FAILED failed".
- */
+/* sriov/netvf and sriov/netvf-stats on a real kernel, for suite_netdevsim_netvf.py: netdevsim has hundreds of
+ * VFs, but none on a PCI bus, so no worker takes it.
+ *   netvf-tool IFINDEX read N     a line for each VF: index, then the attributes
+ *   netvf-tool IFINDEX set N      gives VF I values that are its own
+ *   netvf-tool IFINDEX restore N  as if nobody had used them
+ *   netvf-tool IFINDEX stats N    a line for each VF that the kernel tells of: index, then the counters
+ * The last line of set and restore: "N changed in USEC us, FAILED failed"; of stats: "N read in USEC us". */
 
 #include "common/macro.h"
+#include "sriov/netvf-stats.h"
 #include "sriov/netvf.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +48,33 @@ static uint64_t now_usec(void) {
         return (uint64_t) t.tv_sec * 1000000 + (uint64_t) t.tv_nsec / 1000;
 }
 
+static int statistics(int ifindex) {
+        _cleanup_free_ struct vf_statistics *s = NULL;
+        uint64_t began = now_usec();
+        const char *step;
+        size_t n = 0;
+        int r = netvf_stats_read_link(ifindex, &s, &n, &step);
+
+        if (r < 0) {
+                fprintf(stderr, "%s: %s\n", step, strerror(-r));
+                return 1;
+        }
+        uint64_t took = now_usec() - began;
+        for (size_t i = 0; i < n; i++) {
+                printf("%u", s[i].index);
+                for (unsigned c = 0; c < _COUNTER_MAX; c++)
+                        printf(" %" PRIu64, s[i].counters.value[c]);
+                puts("");
+        }
+        printf("%zu read in %" PRIu64 " us\n", n, took);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         if (argc != 4)
                 return 64;
+        if (strcmp(argv[2], "stats") == 0)
+                return statistics(atoi(argv[1]));
         size_t n = (size_t) atoi(argv[3]), failed = 0;
         _cleanup_free_ struct vf_change *c = calloc(n, sizeof(*c));
         bool set = strcmp(argv[2], "set") == 0, restore = strcmp(argv[2], "restore") == 0;

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import lab
-from lab import BLUE, EBUSY, RED, STRANGER, SYS, VM, Refused, Varlink, listing, run, vf, vfctl, wait_for
+from lab import BLUE, EBUSY, RED, STRANGER, SYS, VM, Refused, Varlink, listing, lost_messages, run, vf, vfctl, wait_for
 
 IOMMUFD = lab.KERNEL == "iommufd"
 vms = {}
@@ -293,14 +293,6 @@ def test_vf_unbound_behind_our_back_is_noticed():
         f.write(address)
     wait_for(lambda: ready(address) and os.path.exists(f"{SYS}/{address}/driver"), 30, "bound and fenced again")
     assert lab.open_error(f"/dev/vfio/{vf(address)['group']}") == EBUSY
-
-
-def lost_messages(pid):
-    """How many messages the kernel could not put into the netlink sockets of a process, and how many of those it has."""
-    inodes = {os.readlink(f.path)[8:-1] for f in os.scandir(f"/proc/{pid}/fd") if os.readlink(f.path).startswith("socket:")}
-    with open("/proc/net/netlink", encoding="ascii") as f:
-        rows = [line.split() for line in f][1:]
-    return [int(row[8]) for row in rows if row[9] in inodes]
 
 
 def test_lost_events_are_made_good():

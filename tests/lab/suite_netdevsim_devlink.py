@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """devlink and representors against the kernel's own test double, netdevsim (the iommufd kernel has it)."""
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -42,7 +44,7 @@ def device(vfs):
     if os.path.exists(f"{BUS}/devices/netdevsim1"):
         write(f"{BUS}/del_device", "1")
     write(f"{BUS}/new_device", "1 1")
-    write("/sys/kernel/debug/netdevsim/netdevsim1/max_vfs", "128")
+    write("/sys/kernel/debug/netdevsim/netdevsim1/max_vfs", str(vfs))
     write(f"{BUS}/devices/netdevsim1/sriov_numvfs", str(vfs))
 
 
@@ -58,26 +60,65 @@ def test_mode_there_and_back():
     assert [p[1] for p in ports()] == [PHYSICAL]
 
 
-def representors_of(vfs):
-    device(vfs)
-    tool("mode", "switchdev")
-    settle()
-    uplink = next(p[4] for p in ports() if p[1] == PHYSICAL)
-    by_port = {p[3]: p[4] for p in ports() if p[1] == PCI_VF}
-    start = time.monotonic()
-    found = tool("representors", uplink, 0, vfs + 1)
-    print(f"{vfs} representors in {(time.monotonic() - start) * 1000:.0f} ms", flush=True)
-    assert found == [by_port[i] for i in range(vfs)] + ["-"], (found, by_port)
-    subprocess.run(["ip", "link", "set", by_port[0], "name", "another"], check=True)
-    assert tool("representors", uplink, 0, 1) == ["another"]
+@contextlib.contextmanager
+def without_udev():
+    """It would rename hundreds of interfaces one by one, which takes long and is no matter of these tests."""
+    units = ("systemd-udevd-kernel.socket", "systemd-udevd-control.socket", "systemd-udevd.service")
+    subprocess.run(["systemctl", "stop", *units], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["systemctl", "start", *units], check=True)
 
 
-def test_representors_of_4():
-    representors_of(4)
+def rates_shown():
+    """(tx_share, tx_max) in Mbit/s of each port that has rates, as iproute2 shows them."""
+    r = subprocess.run(["devlink", "-j", "port", "function", "rate", "show"], capture_output=True, text=True, check=True, timeout=60)
+    return {int(port.rsplit("/", 1)[1]): (v.get("tx_share", 0) / 125000, v.get("tx_max", 0) / 125000)
+            for port, v in json.loads(r.stdout)["rate"].items()}
 
 
-def test_representors_of_64():
-    representors_of(64)
+def switch_of(vfs):
+    """All that depends on the number of VFs: the mode, who stands for whom, rates of all of them at once."""
+    took = {}
+
+    def timed(what, *args):
+        begun = time.monotonic()
+        lines = tool(*args)
+        took[what] = (time.monotonic() - begun) * 1000
+        return lines
+    with without_udev():
+        device(vfs)
+        timed("switchdev", "mode", "switchdev")
+        uplink = next(p[4] for p in ports() if p[1] == PHYSICAL)
+        numbers, by_port = ({p[3]: p[n] for p in ports() if p[1] == PCI_VF} for n in (0, 4))
+        assert timed("representors", "representors", uplink, 0, vfs + 1) == [by_port[i] for i in range(vfs)] + ["-"], by_port
+        subprocess.run(["ip", "link", "set", by_port[vfs - 1], "name", "another"], check=True)
+        assert tool("representors", uplink, 0, vfs)[-1] == "another"
+        assert timed("rates", "vfs-set", vfs) == [f"{i} {i + 1} {1000 + i}" for i in range(vfs)]
+        assert rates_shown() == {numbers[i]: (i + 1, 1000 + i) for i in range(vfs)}
+        assert timed("no rates", "vfs-baseline", vfs) == [f"{i} 0 0" for i in range(vfs)]
+        assert set(rates_shown().values()) == {(0, 0)}
+        timed("legacy", "mode", "legacy")
+        assert [p[1] for p in ports()] == [PHYSICAL]
+        write(f"{BUS}/del_device", "1")
+    print(f"  {vfs} VFs: " + ", ".join(f"{what} {ms:.0f} ms" for what, ms in took.items()), flush=True)
+
+
+def test_switch_of_4():
+    switch_of(4)
+
+
+def test_switch_of_64():
+    switch_of(64)
+
+
+def test_switch_of_250():
+    switch_of(250)
+
+
+def test_switch_of_400():
+    switch_of(400)
 
 
 def test_renamed_by_the_shipped_rule():

@@ -3,16 +3,22 @@
 """What VFs are told, seen in what their owners get and send; what igb refuses; what happens to a PF meanwhile. In order: each
 test builds on the state that the one before left."""
 import contextlib
+import fcntl
 import json
+import os
+import signal
+import socket
+import struct
 import threading
 
 import lab
 import wire
-from lab import BLUE, RED, SYS, listing, run, vf, vfctl, wait_for
+from lab import BLUE, NETLINK_ROUTE, RED, SYS, listing, lost_messages, run, vf, vfctl, wait_for
 from wire import BROADCAST, Guest, Wire, netdev, told, vlan_of
 
 NET, OTHER = "0000:01:00.0", "0000:02:00.0"
 VFS = 4
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 POLICY = {
     "version": 1,
     "pools": {"net": {"class": "network", "functions": [{"address": NET}], "vfs": VFS}},
@@ -25,9 +31,16 @@ POLICY = {
 POLICY["tenants"]["bare"] = {"users": ["red"], "pools": {"net": {"quota": VFS}}}  # its VFs are told nothing
 POLICY["tenants"]["rated"] = {"users": ["red"], "pools": {"net": {"quota": 1, "vlans": [100], "macs": "02:00:00:00:0f:00/40",
                                                                  "max_tx_mbps": 100}}}
-# What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw)
-REFUSED = {"link": {"link_state": "enable"}, "rate": {"min_tx_mbps": 10}, "stag": {"vlan_protocol": "802.1ad"}}
-for n, (tenant, extra) in enumerate(REFUSED.items()):
+# All that igb can be told of a VF, beyond MAC and VLAN
+POLICY["tenants"]["able"] = {"users": ["red"], "pools": {"net": {"quota": 2, "vlans": [100], "macs": "02:00:00:00:0e:00/40",
+                                                                "max_tx_mbps": 100, "trust": True, "spoof_check": False}}}
+# What igb does not do (drivers/net/ethernet/intel/igb/igb_main.c: igb_netdev_ops, igb_ndo_set_vf_vlan, igb_ndo_set_vf_bw), as a
+# policy and as iproute2 says it, and the kernel's answer; common/net-driver.c has it as a table
+REFUSED = {"link": ({"link_state": "enable"}, "state enable", "Operation not supported"),
+           "rate": ({"min_tx_mbps": 10}, "min_tx_rate 10 max_tx_rate 10", "Invalid argument"),
+           "stag": ({"vlan_protocol": "802.1ad"}, "vlan 100 proto 802.1ad", "Protocol not supported"),
+           "rss": ({"rss_query": True}, "query_rss on", "Operation not supported")}
+for n, (tenant, (extra, _, _)) in enumerate(REFUSED.items()):
     grant = {"quota": 1, "vlans": [100], "macs": f"02:00:00:00:0{n}:00/40"}
     POLICY["tenants"][tenant] = {"users": ["red"], "pools": {"net": grant | extra}}
 guests = {}
@@ -167,14 +180,80 @@ def test_nothing_is_left_when_all_have_ended():
     wait_for(settled, 30, "all back")
 
 
+def limits(now):
+    return now["rate"]["max_tx"], now["rate"]["min_tx"], now["trust"], now["spoofchk"]
+
+
+def test_what_igb_can():
+    """Rate, trust and spoof check as the policy says, and less rate where less is asked for; other VFs have none of it."""
+    plain = told(NET)
+    leases = [acquire("--pool", pool, tenant="able") for pool in ("net", "net,max-tx=40")]
+    first, second = (vf(l["vfs"][0])["index"] for l in leases)
+    now = told(NET)
+    print(f"  {first}: {now[first]}\n  {second}: {now[second]}", flush=True)
+    assert (limits(now[first]), limits(now[second])) == ((100, 0, True, False), (40, 0, True, False))
+    for lease, n in zip(leases, (first, second)):
+        assert (now[n]["address"], vlan_of(now[n])) == (lease["devices"][0]["attributes"]["mac"], 100), now[n]
+    assert all(now[n] == plain[n] for n in now if n not in (first, second)), now
+    vfctl("release", leases[0]["id"])
+    wait_for(lambda: vf(leases[0]["vfs"][0])["state"] == "ready", 30, "back")
+    assert is_plain(first) and told(NET)[second] == now[second]
+    r = acquire("--pool", "net,max-tx=101", tenant="able", check=False)
+    print(f"  more than it may: status {r.returncode}: {r.stderr.strip()}", flush=True)
+    assert r.returncode == 77 and "(rate)" in r.stderr and is_plain(first), r.stderr
+    release(leases[1])
+    assert told(NET) == plain
+
+
+def test_trusted_guest_chooses_its_mac():
+    """What trust is for; and nothing of it is left for the next owner."""
+    with contextlib.closing(Guest("able", RED, "t", None)) as t:
+        assert t.do("start") == t.mac
+        other = "02:00:00:00:be:ef"
+        words = [int.from_bytes(part, "little") for part in (wire.mac_bytes(other)[:4], wire.mac_bytes(other)[4:])]
+        assert t.do("ask", words=[2, *words]), "E1000_VF_SET_MAC_ADDR"
+        assert told(NET)[t.index]["address"] == other, told(NET)
+        assert limits(told(NET)[t.index]) == (100, 0, True, False), told(NET)
+    wait_for(settled, 30, "all back")
+    assert all(is_plain(n) for n in range(VFS)), told(NET)
+
+
 def test_what_igb_refuses():
-    for tenant, extra in REFUSED.items():
+    for tenant, (extra, options, answer) in REFUSED.items():
         before = told(NET)
         r = vfctl("acquire", "--tenant", tenant, "--vm", "x", "--user", "red", "--pool", "net", "--json", check=False)
         print(f"  {extra}: status {r.returncode}: {r.stderr.strip()}", flush=True)
         assert r.returncode != 0 and "(attribute-unsupported)" in r.stderr, r.stderr
         wait_for(settled, 30, "nobody has it")
         assert told(NET) == before and not listing("leases")
+        r = run("ip", "link", "set", "dev", netdev(NET), "vf", "0", *options.split(), check=False)
+        assert r.returncode != 0 and answer in r.stderr and told(NET) == before, r
+
+
+def test_drift_is_found_though_the_kernel_could_not_tell():
+    """The news of it is lost, with others, because the daemon's socket is full: then it looks at all PFs."""
+    with contextlib.closing(Guest("red", RED, "a", 100)) as a:
+        before, pid = told(NET), lab.main_pid()
+        idle = next(n for n in before if n != a.index)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            def flood():
+                """Of another interface."""
+                lines = "".join(f"link set dev lo alias {n}\n" for n in range(200))
+                run("ip", "-batch", "-", input=lines)
+                return any(lost_messages(pid, NETLINK_ROUTE))
+            run("ip", "link", "set", "dev", "lo", "up")
+            wait_for(flood, 60, "a full socket")
+            lost = lost_messages(pid, NETLINK_ROUTE)
+            run("ip", "link", "set", "dev", netdev(NET), "vf", str(a.index), "vlan", "0", "spoofchk", "off")
+            run("ip", "link", "set", "dev", netdev(NET), "vf", str(idle), "mac", "02:00:00:00:be:ef")
+            assert lost_messages(pid, NETLINK_ROUTE) > lost, "the kernel could tell"
+            assert told(NET) != before
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: told(NET) == before, 30, "all is put right")
+        wait_for(lambda: not any(v["drift"] for v in listing("vfs")), 30, "nothing is shown any more")
+    wait_for(settled, 30, "all back")
 
 
 def test_switch_that_igb_does_not_have():
@@ -192,24 +271,31 @@ def test_switch_that_igb_does_not_have():
     assert settled()
 
 
+def set_up(sock, name, up):
+    """Without a program to be started: that may take longer than a link stays away."""
+    _, flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, struct.pack("16sH14x", name.encode(), 0)))
+    fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", name.encode(), flags & ~IFF_UP | up * IFF_UP))
+
+
 @contextlib.contextmanager
 def without_link():
     """QEMU's PHY finds its link again half a second after the interface went down or up: so it does that over and over."""
     name, over = netdev(NET), threading.Event()
 
-    def go_down_and_up():
-        while not over.is_set():
-            for way in ("down", "up"):
-                run("ip", "link", "set", "dev", name, way)
-    thread = threading.Thread(target=go_down_and_up)
-    run("ip", "link", "set", "dev", name, "down")
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        wire.up(NET)
+    def go_down_and_up(sock):
+        while not over.wait(0.1):
+            for up in (False, True):
+                set_up(sock, name, up)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        set_up(sock, name, False)
+        thread = threading.Thread(target=go_down_and_up, args=(sock,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            wire.up(NET)
 
 
 def test_rated_lease_ends_without_a_link():
