@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Made by tests/lab/capture_devlink.py: what devlink of iproute2-6.15.0 said to Linux 6.12.95+deb12-amd64
+/* Made by tests/lab/capture-devlink.py: what devlink of iproute2-6.15.0 said to Linux 6.12.95+deb12-amd64
  * with netdevsim, three VFs, and with portsim, two; and what that answered, as strace dumped it: whole
  * netlink messages, several one after another. netdevsim has no attributes of functions: what is said of them
  * is refused. portsim has them all. */

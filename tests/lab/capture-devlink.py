@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Prints tests/unit/captured-devlink.h: what iproute2's devlink says to a kernel with netdevsim and portsim, and what that answers.
 
-usage, in a host of the lab with both modules loaded: capture_devlink.py [DEVLINK] > captured-devlink.h
+usage, in a host of the lab with both modules loaded: capture-devlink.py [DEVLINK] > captured-devlink.h
 DEVLINK: the program, of iproute2 6.10 or later, which knows max_io_eqs (default: devlink). portsim.c says how it is built."""
 import os
 import re
@@ -128,7 +128,7 @@ def main():
     version = subprocess.run([DEVLINK, "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
     print(f"""/* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* Made by tests/lab/capture_devlink.py: what devlink of {version} said to Linux {os.uname().release}
+/* Made by tests/lab/capture-devlink.py: what devlink of {version} said to Linux {os.uname().release}
  * with netdevsim, three VFs, and with portsim, two; and what that answered, as strace dumped it: whole
  * netlink messages, several one after another. netdevsim has no attributes of functions: what is said of them
  * is refused. portsim has them all. */""")
