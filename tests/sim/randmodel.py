@@ -6,7 +6,7 @@ While nothing is under way it says exactly what is answered to a request: these 
  - while VFs are on their way, or a fault is about to hit, an answer may be any that keeps the rules;
  - who stands in line for what nobody of another tenant can give back may be overtaken or not;
  - which MACs of its range a tenant gets, and which of the promises that were kept before are given up for those kept now;
- - whether a promise is over policy for where it is, once PFs were pulled out or their VFs made anew.
+ - whether a promise is over policy, but right after a new policy was read.
 """
 
 from dataclasses import dataclass, field
@@ -117,7 +117,6 @@ class Model:
         self.gone = set()  # VFs that ceased to be lately
         self.line = []  # waiting requests, in order
         self.faults = False  # one was about to hit, lately
-        self.moved = False  # PFs or their VFs came or went since promises were judged last
         self.flying = set()  # (tenant, vm) of requests that were not answered when the daemon was killed
         self.order = 0
 
@@ -127,7 +126,7 @@ class Model:
         return self.policy["tenants"].get(tenant, {}).get("pools", {}).get(pool)
 
     def enter_policy(self, policy):
-        self.policy, self.moved = policy, False
+        self.policy = policy
         self.pool_of = {f["address"]: name for name, pool in policy["pools"].items() for f in pool["functions"]}
 
     @staticmethod
@@ -144,13 +143,14 @@ class Model:
         vf = self.vfs.get(address)
         return not vf or not vf.lease
 
-    def holdings(self, tenant, but=None):
-        """(group, share) of all VFs that a tenant has or is promised, without what is promised to one VM."""
+    def holdings(self, tenant, but=None, pools=None):
+        """(group, share) of all VFs that a tenant has or is promised, without what is promised to one VM, of these pools."""
         for lease in self.of_tenant.get(tenant, {}).values():
             yield from ((lease.group, s) for s in lease.vfs.values())
         for key, promise in self.promises.items():
-            if key[0] == tenant and key[1] != but:
-                yield from ((promise.group, s) for a, s in promise.vfs.items() if self.is_open(a))
+            if key[0] == tenant:
+                yield from ((promise.group, s) for a, s in promise.vfs.items()
+                            if self.is_open(a) and (key[1] != but or pools and s.pool not in pools))
 
     def check_quota(self, tenant, vm, what):
         used = {}
@@ -162,9 +162,13 @@ class Model:
         total = self.policy["tenants"].get(tenant, {}).get("quota")
         must(total is None or sum(used.values()) <= total, "more than the quota of all pools:", tenant, used, total)
 
-    def check_rates(self, pf):
-        have = sum(s.rate for x in self.leases.values() for s in x.vfs.values() if s.pf == pf)
-        have += sum(s.rate for p in self.promises.values() for a, s in p.vfs.items() if s.pf == pf and self.is_open(a))
+    def rate_of(self, pf, but=None):
+        """Mbit/s that are guaranteed to anybody, without what is promised to one VM."""
+        return sum(s.rate for x in self.leases.values() for s in x.vfs.values() if s.pf == pf) + \
+            sum(s.rate for key, p in self.promises.items() if key != but for a, s in p.vfs.items() if s.pf == pf and self.is_open(a))
+
+    def check_rates(self, pf, but):
+        have = self.rate_of(pf, but)
         must(have <= self.link, "more is guaranteed than the link of", pf, "has:", have)
 
     # what happens
@@ -207,7 +211,6 @@ class Model:
             self.readied.add(address)
         if new == "absent":
             must(vf.pf in self.unplugged or not self.holders(vf.pf), "the VFs of a PF with leases are destroyed:", e)
-            self.moved = True
             self.busy.discard(address)
             self.gone.add(address)
             del self.vfs[address]
@@ -273,14 +276,14 @@ class Model:
             must(all(s.rate == least for s in lease.vfs.values() if s.pool == p), "another rate than asked for:", request, told)
         self.check_places(request, lease)
         for pf in {s.pf for s in lease.vfs.values()}:
-            self.check_rates(pf)
+            self.check_rates(pf, request.key)
         self.check_macs(lease)
         return lease
 
     def check_places(self, request, lease):
         pfs = [s.pf for s in lease.vfs.values()]
         if lease.apart:
-            group = [s.pf for g, s in self.holdings(request.tenant) if g == request.group]
+            group = [s.pf for g, s in self.holdings(request.tenant, but=request.vm) if g == request.group]
             must(all(group.count(pf) == 1 for pf in pfs), "anti-affinity is broken:", request, lease)
         if request.together:
             for pool, *_ in request.wants:
@@ -317,8 +320,6 @@ class Model:
         self.promises[key] = new
         self.promises = dict(sorted(self.promises.items(), key=lambda item: item[1].order))
         self.promised.update((a, key) for a in new.vfs)
-        for pf in {s.pf for s in new.vfs.values()}:
-            self.check_rates(pf)
         return new
 
     def drop_promise(self, key):
@@ -355,7 +356,6 @@ class Model:
             out = vf["condemned"] or vf["state"] == "quarantined"
             must(out == (a in self.condemned) or self.faults, "another VF is out of use:", vf)
             (self.condemned.add if out else self.condemned.discard)(a)
-        self.condemned &= set(vfs) | {a for a in self.condemned if self.pf_of[a] in self.unplugged}
         self.vfs = {a: VF(a, vf["pf"], vf["state"], owners.get(a, "")) for a, vf in vfs.items()}
         self.busy = {a for a, vf in self.vfs.items() if vf.state not in RESTING}
 
@@ -372,7 +372,7 @@ class Model:
         self.check_quota(lease.tenant, lease.vm, set(told["pools"]))
         self.check_macs(lease)
         for d in told["devices"]:
-            self.check_rates(d["pf"])
+            self.check_rates(d["pf"], (lease.tenant, lease.vm))
 
     # what must be answered
 
@@ -388,9 +388,7 @@ class Model:
             elif v.state == "ready" and pf not in self.drained:
                 (own if promise else others).append(v.address)
         mine = [(g, s) for g, s in self.holdings(r.tenant, but=r.vm) if s.pf == pf]
-        rate = sum(s.rate for x in self.leases.values() for s in x.vfs.values() if s.pf == pf)
-        rate += sum(s.rate for k, p in self.promises.items() if k != r.key for a, s in p.vfs.items()
-                    if s.pf == pf and self.is_open(a))
+        rate = self.rate_of(pf, key)
         return Site(pf, own + others, len(own), load, len(vfs), self.link, len(mine), rate, any(g == r.group for g, _ in mine))
 
     def is_apart(self, r):
@@ -408,7 +406,7 @@ class Model:
             return "no-such-pool", []
         if any(m is not None and m > tenant["pools"][p].get("min_tx_mbps", 0) for p, _, m in r.wants):
             return "rate", []
-        used = [] if ever else [s.pool for _, s in self.holdings(r.tenant, but=r.vm)]
+        used = [] if ever else [s.pool for _, s in self.holdings(r.tenant, r.vm, {p for p, *_ in r.wants})]
         if any(used.count(p) + n > tenant["pools"][p]["quota"] for p, n, _ in r.wants):
             return "quota", []
         if len(used) + sum(n for _, n, _ in r.wants) > tenant.get("quota", 1 << 30):

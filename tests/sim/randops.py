@@ -84,7 +84,9 @@ class Operations(Run):
         if reply:
             promise = self.model.promise(reply["reservation"], r)
             promise.apart = self.model.is_apart(r)
-            self.model.check_quota(r.tenant, None, {p for p, *_ in r.wants})
+            self.model.check_quota(r.tenant, r.vm, {p for p, *_ in r.wants})
+            for d in reply["reservation"]["devices"]:
+                self.model.check_rates(d["pf"], r.key)
 
     def unreserve(self, c):
         if self.model.promises:
@@ -129,6 +131,7 @@ class Operations(Run):
         m, r, link = self.model, self.request(c), self.host.connect()
         reason, behind, exact, armed = m.answer(r)[0], m.must_stand_behind(r), self.is_exact(), m.faults
         never = m.answer(r, ever=True)[0]
+        link.call("org.varlink.service.GetInfo")  # it is accepted: from now on calls are read in their order
         link.send("Acquire", {**r.parameters(), "lifetime": "kept", "hand_off": "node", "wait": 3600})
         may_wait = behind is not False or reason in PASSING
         if not readable(link, 0 if may_wait else 10):
@@ -191,7 +194,6 @@ class Operations(Run):
         if pfs and len(self.model.unplugged) < 2:
             pf = c.choice(pfs)
             self.model.unplugged.add(pf)
-            self.model.moved = True
             for ident in self.model.holders(pf):
                 lease = self.model.leases[ident]
                 lease.cause = lease.cause or "unplugged"
@@ -224,7 +226,7 @@ class Operations(Run):
         self.pending = {pf: n for pf, n in self.pending.items() if n == self.policies.wanted(pf, self.shape.vfs)}
         self.host.call("Reload")
         self.rest()
-        self.check(full=False)
+        self.check(full=False, judged=True)
 
     def plan(self, c):
         """Only what destroys something is left to be done, of those PFs that have another number of VFs."""
