@@ -32,7 +32,7 @@ class Operations(Run):
             {"lifetime": "kept", "hand_off": "fd" if c.random() < 0.15 else "node"}
         reply = self.ask(r, "Acquire", keep=r.keep, **owner)
         if reply:
-            self.drain()
+            self.take_events()
             self.given(r, reply, self.host.admin_link, process)
         elif process:
             process.kill()
@@ -55,7 +55,7 @@ class Operations(Run):
             lease = c.choice(owned)
             lease.cause = "die"
             lease.process.kill()
-            wait_for(lambda: self.drain() and False or lease.ending, what="the end of a lease whose owner was killed")
+            self.until(lambda: lease.ending, "the end of a lease whose owner was killed")
 
     def hold(self, c):
         """A lease ends, and its owner keeps its descriptors."""
@@ -104,7 +104,7 @@ class Operations(Run):
                 must(r and (e.reason in PASSING or e.reason == self.model.answer(r)[0] or self.model.faults), "refused:", r, e)
             else:
                 if r:
-                    self.drain()
+                    self.take_events()
                     self.given(r, reply, link)
             link.close()
 
@@ -136,8 +136,9 @@ class Operations(Run):
         may_wait = behind is not False or reason in PASSING
         if not readable(link, 0 if may_wait else 10):
             self.drain()
+            self.drain()
         if not readable(link) and m.busy - self.held - self.hanging:
-            wait_for(lambda: readable(link) or self.drain() and False or not m.busy - self.held - self.hanging, what="an answer")
+            self.until(lambda: readable(link) or not m.busy - self.held - self.hanging, "an answer")
             self.drain()
         if not readable(link):
             must(may_wait and not never or not exact, "waits, and cannot:", reason, never, r)
@@ -201,7 +202,7 @@ class Operations(Run):
             self.pending.pop(pf, None)
             self.host.tree.remove(pf)
             self.host.call("Rescan")
-            wait_for(lambda: self.drain() and False or not self.model.of_pf(pf), what="the end of an unplugged PF")
+            self.until(lambda: not self.model.of_pf(pf), "the end of an unplugged PF")
             for lease in self.model.leases.values():
                 if lease.cause == "unplugged" and not lease.ending:
                     lease.cause = ""
@@ -216,7 +217,7 @@ class Operations(Run):
 
     def wait_for_count(self, pf):
         count = self.policies.wanted(pf, self.shape.vfs)
-        wait_for(lambda: self.drain() and False or len(self.model.of_pf(pf)) == count, what=f"{count} VFs of {pf}")
+        self.until(lambda: len(self.model.of_pf(pf)) == count, f"{count} VFs of {pf}")
 
     # policy and plan
 
@@ -285,7 +286,7 @@ class Operations(Run):
     def unhang(self, c=None):
         if self.hanging:
             self.host.unhang()
-            wait_for(lambda: self.drain() and False or not self.model.busy & self.hanging, what="the end of a hang")
+            self.until(lambda: not self.model.busy & self.hanging, "the end of a hang")
             self.hanging = set()
             os.unlink(self.host.tree.path("sim/unhang"))
 

@@ -61,7 +61,7 @@ class Policies:
         pool["placement"] = c.choice(PLACEMENTS)
         if c.random() < 0.3:
             pool["anti_affinity"] = not pool.get("anti_affinity", False)
-        if c.random() < 0.3:
+        if c.random() < 0.4:
             pools["c"]["vfs"] = c.choice(self.shape.counts)
         self.now = {"version": 1, "pools": pools, "tenants": tenants}
         return self.now

@@ -72,10 +72,16 @@ class Run:
         return n > 0
 
     def drain(self):
-        """All events until now. Two calls, because events may leave after the answer to the first."""
-        for _ in range(2):
-            self.host.call("org.varlink.service.GetInfo")
+        """All events until now, but for those that leave right after the answer. True if there were any."""
+        self.host.call("org.varlink.service.GetInfo")
         return self.take_events()
+
+    def until(self, condition, what):
+        """Takes events until a condition holds."""
+        def holds():
+            self.drain()
+            return condition()
+        wait_for(holds, what=what)
 
     def moving(self):
         """What is to come to rest by itself."""
@@ -85,11 +91,15 @@ class Run:
 
     def rest(self):
         """Waits until nothing is under way, and looks at what that has changed."""
-        end = time.monotonic() + 2 * DEADLINE
-        while self.drain() or self.moving():
+        end, quiet = time.monotonic() + 2 * DEADLINE, 0
+        while quiet < 2:
             if self.moving():
                 must(time.monotonic() < end, "not at rest:", *((a, self.model.vfs.get(a)) for a in self.moving()))
                 readable(self.monitor, 0.05)
+                self.take_events()
+                quiet = 0
+            else:
+                quiet = 0 if self.drain() else quiet + 1
         m = self.model
         self.pending = {pf: n for pf, n in self.pending.items() if len(m.of_pf(pf)) != n}
         for a in m.readied:
@@ -132,6 +142,7 @@ class Run:
         """A request whose answer the model knows. Returns the reply, or None if it was refused."""
         m = self.model
         reason, vfs = m.answer(r)
+        apart = m.is_apart(r)
         behind, exact, armed = m.must_stand_behind(r), self.is_exact(), m.faults
         try:
             reply = self.host.call(method, **r.parameters(), **more)
@@ -142,6 +153,7 @@ class Run:
         must(not exact or not reason and not behind, "given, although refused for", reason or "in-line", r, reply)
         told = reply.get("lease") or reply["reservation"]
         must(not exact or [d["address"] for d in told["devices"]] == vfs, "other VFs than expected:", vfs, r, reply)
+        must(not exact or told.get("anti_affinity", apart) == apart, "anti-affinity of the group was forgotten, or made up:", r, reply)
         return reply
 
     def refused(self, r, e, reason, behind, exact, armed):
@@ -295,7 +307,7 @@ class Run:
         kind = c.random()
         return Request(tenant, vm, [(p, c.choice((1, 1, 1, 2, 3)), c.choice((0, 50, 500, 3000)) if c.random() < 0.15 else None)
                                     for p in pools],
-                       group=c.choice(("", "", "", "g1")), apart=kind < 0.12, together=kind > 0.92)
+                       group=c.choice(("", "", "g1")), apart=kind < 0.15, together=kind > 0.9)
 
 
 def spawn():

@@ -16,7 +16,7 @@ from randpolicy import Shape
 
 EVERYDAY = {"acquire": 46, "release": 27, "die": 5, "reserve": 3, "unreserve": 3, "drain_pf": 2, "quarantine": 2, "clear": 3,
             "fault": 2, "wait": 2, "give_up": 1, "burst": 2, "hold": 1, "let_go": 1.5, "plan": 0.5}
-SMALL = {**EVERYDAY, "reload": 2, "apply": 1, "unplug": 0.5, "plug": 1, "restart": 0.3, "crash": 0.6, "hang": 0.2, "unhang": 0.4}
+SMALL = {**EVERYDAY, "reload": 2, "apply": 1.5, "unplug": 0.5, "plug": 1, "restart": 0.3, "crash": 0.6, "hang": 0.2, "unhang": 0.4}
 LARGE = {**EVERYDAY, "reload": 0.3, "apply": 0.1, "unplug": 0.03, "plug": 0.06, "restart": 0.02, "crash": 0.03, "hang": 0.03,
          "unhang": 0.06}
 TINY = Shape({"a": 1, "c": 1}, vfs=4, tenants=3, counts=(1, 2, 3, "max"), weights=SMALL)
