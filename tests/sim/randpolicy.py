@@ -18,7 +18,7 @@ class Shape:
     weights: dict  # of the operations
     link: int = 5000  # Mbit/s
     every: int = 50  # operations between complete checks
-    timeout: int = 2  # of workers, seconds
+    timeout: int = 8  # of workers, seconds; less is too little for a machine that is busy
 
     def pfs(self):
         return [f"0000:{0x10 + 4 * n:02x}:00.0" for n in range(sum(self.pools.values()))]
