@@ -167,9 +167,11 @@ class Model:
         return sum(s.rate for x in self.leases.values() for s in x.vfs.values() if s.pf == pf) + \
             sum(s.rate for key, p in self.promises.items() if key != but for a, s in p.vfs.items() if s.pf == pf and self.is_open(a))
 
-    def check_rates(self, pf, but):
-        have = self.rate_of(pf, but)
-        must(have <= self.link, "more is guaranteed than the link of", pf, "has:", have)
+    def check_rates(self, vfs, but):
+        """After these were given to a VM. What it was promised may go beyond that, if it was given others instead."""
+        for pf in {s.pf for s in vfs.values() if s.rate}:
+            have = self.rate_of(pf, but)
+            must(have <= self.link, "more is guaranteed than the link of", pf, "has:", have)
 
     # what happens
 
@@ -275,8 +277,7 @@ class Model:
             least = rate if rate is not None else (self.grant(request.tenant, p) or {}).get("min_tx_mbps", 0)
             must(all(s.rate == least for s in lease.vfs.values() if s.pool == p), "another rate than asked for:", request, told)
         self.check_places(request, lease)
-        for pf in {s.pf for s in lease.vfs.values()}:
-            self.check_rates(pf, request.key)
+        self.check_rates(lease.vfs, request.key)
         self.check_macs(lease)
         return lease
 
@@ -371,8 +372,7 @@ class Model:
             lease.vfs[d["address"]] = Share(d["pf"], d["pool"], a["min_tx_mbps"] or 0, a["mac"])
         self.check_quota(lease.tenant, lease.vm, set(told["pools"]))
         self.check_macs(lease)
-        for d in told["devices"]:
-            self.check_rates(d["pf"], (lease.tenant, lease.vm))
+        self.check_rates(lease.vfs, (lease.tenant, lease.vm))
 
     # what must be answered
 

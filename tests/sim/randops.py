@@ -84,9 +84,8 @@ class Operations(Run):
         if reply:
             promise = self.model.promise(reply["reservation"], r)
             promise.apart = self.model.is_apart(r)
-            self.model.check_quota(r.tenant, r.vm, {p for p, *_ in r.wants})
-            for d in reply["reservation"]["devices"]:
-                self.model.check_rates(d["pf"], r.key)
+            self.model.check_quota(r.tenant, None, {p for p, *_ in r.wants})
+            self.model.check_rates(promise.vfs, None)
 
     def unreserve(self, c):
         if self.model.promises:
