@@ -70,7 +70,7 @@ static void name_users(const struct placing *p, const char *pool, char *buf, siz
         for (size_t i = 0; i < p->n_promised; i++) {
                 const struct promised *v = &p->promised[i];
 
-                if (v->own || v->lease == last || strcmp(v->lease->tenant, p->request->tenant) != 0 ||
+                if (!v->counts || v->lease == last || strcmp(v->lease->tenant, p->request->tenant) != 0 ||
                     (pool && strcmp(v->lease->pools[v->vf->pool], pool) != 0))
                         continue;
                 last = v->lease;

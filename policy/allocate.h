@@ -16,9 +16,10 @@ struct allocation {
         struct chosen_vf vfs[ACQUIRE_COUNT_MAX]; /* in the order of the wants */
         size_t n_vfs;
         enum hand_off hand_off; /* FD or NODE, never AUTO */
-        bool apart;             /* the request or a pool of it asks for that */
-        uint64_t memlock;       /* bytes that RLIMIT_MEMLOCK must reach, 0 if the tenant sets none */
-        uint64_t max_lease;     /* seconds, 0: for ever */
+        bool apart; /* the request asks for that, or its group did before: so it goes on for the group. A
+                       pool's own rule is not meant, which holds whoever asks, and in that pool alone */
+        uint64_t memlock;   /* bytes that RLIMIT_MEMLOCK must reach, 0 if the tenant sets none */
+        uint64_t max_lease; /* seconds, 0: for ever */
 };
 
 /* Why not, in words. */

@@ -26,7 +26,8 @@ struct promised {
         struct address address;
         const struct lease *lease; /* the promise */
         const struct leased_vf *vf;
-        bool own; /* by the promise to the VM of the request */
+        bool own;    /* by the promise to the VM of the request */
+        bool counts; /* beside the request: it is another VM's, or of a pool that the request leaves alone */
 };
 
 struct placing {

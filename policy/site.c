@@ -96,6 +96,13 @@ static void count_leases(struct placing *p) {
         qsort(p->held, p->n_held, sizeof(*p->held), compare_held);
 }
 
+static bool asks_for(const struct request *r, const char *pool) {
+        for (size_t i = 0; i < r->n_wants; i++)
+                if (strcmp(r->wants[i].pool, pool) == 0)
+                        return true;
+        return false;
+}
+
 static void count_promise(struct placing *p, const struct lease *l) {
         bool mine = is_mine(p, l), own = mine && strcmp(l->vm, p->request->vm) == 0;
         bool group = mine && strcmp(l->group, group_of(p->request)) == 0;
@@ -108,10 +115,12 @@ static void count_promise(struct placing *p, const struct lease *l) {
 
                 if (!promise_is_open(p->world->inventory, v))
                         continue;
-                if (!own)
+                bool counts = !own || !asks_for(p->request, l->pools[v->pool]);
+                if (counts)
                         count_vf(p, l, v, mine, group);
-                p->promised[p->n_promised++] =
-                                (struct promised){ .address = v->address, .lease = l, .vf = v, .own = own };
+                p->promised[p->n_promised++] = (struct promised){
+                        .address = v->address, .lease = l, .vf = v, .own = own, .counts = counts
+                };
         }
 }
 

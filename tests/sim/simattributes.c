@@ -19,6 +19,7 @@
 struct driver {
         const struct sim *sim;
         struct address pf;
+        struct vf_places places; /* a change set reads all VFs of the PF, twice */
         unsigned num_vfs;
         int *errors; /* of each VF, by index */
         uint32_t cannot;
@@ -27,7 +28,7 @@ struct driver {
 };
 
 static const char *file_of(const struct driver *d, unsigned index) {
-        return pathf("sim/attributes/%s", ADDRESS_STR(vf_address(d->sim, d->pf, index)));
+        return pathf("sim/attributes/%s", ADDRESS_STR(vf_place(&d->places, index)));
 }
 
 static struct vf_attributes get(const struct driver *d, unsigned index) {
@@ -134,7 +135,7 @@ static void take_faults(struct driver *d, const struct worker_request *q, const 
                 struct worker_reply p = { 0 };
                 struct fault f;
 
-                one.address = vf_address(d->sim, d->pf, c[i].index);
+                one.address = vf_place(&d->places, c[i].index);
                 one.value[0] = c[i].mode;
                 d->changes = d->changes || c[i].mode != VF_CHANGE_READ;
                 if (fault_take(d->sim, &one, &f)) {
@@ -155,6 +156,7 @@ struct outcome attributes_change(const struct sim *s, const struct worker_reques
         size_t n = (size_t) q->value[0];
         const char *step;
 
+        d.places = vf_places(s, q->address);
         d.num_vfs = (unsigned) tree_number(s, pathf(DEVICE "/sriov_numvfs", ADDRESS_STR(q->address)), 0);
         d.errors = errors = calloc(d.num_vfs + 1, sizeof(*errors));
         int r = changeset_read(in[0], n, d.num_vfs, &changes);

@@ -115,16 +115,27 @@ static unsigned routing_id(struct address a) {
         return ((unsigned) a.bus << 8) + ((unsigned) a.device << 3) + a.function;
 }
 
-struct address vf_address(const struct sim *s, struct address pf, unsigned index) {
+struct vf_places vf_places(const struct sim *s, struct address pf) {
         const char *p = ADDRESS_STR(pf);
-        uint64_t rid = routing_id(pf);
 
-        rid += tree_number(s, pathf(DEVICE "/sriov_offset", p), 128);
-        rid += tree_number(s, pathf(DEVICE "/sriov_stride", p), 1) * index;
-        return (struct address){ .domain = pf.domain,
+        return (struct vf_places){ .pf = pf,
+                                   .offset = tree_number(s, pathf(DEVICE "/sriov_offset", p), 128),
+                                   .stride = tree_number(s, pathf(DEVICE "/sriov_stride", p), 1) };
+}
+
+struct address vf_place(const struct vf_places *p, unsigned index) {
+        uint64_t rid = routing_id(p->pf) + p->offset + p->stride * index;
+
+        return (struct address){ .domain = p->pf.domain,
                                  .bus = (rid >> 8) & 0xff,
                                  .device = (rid >> 3) & 0x1f,
                                  .function = rid & 7 };
+}
+
+struct address vf_address(const struct sim *s, struct address pf, unsigned index) {
+        const struct vf_places p = vf_places(s, pf);
+
+        return vf_place(&p, index);
 }
 
 unsigned vf_index(const struct sim *s, struct address pf, struct address vf) {

@@ -60,6 +60,12 @@ static int answer(const struct worker_reply *p, const int *fds, size_t size) {
         return sendmsg(STDIN_FILENO, &mh, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* Zero would still be the rest of a timer's slack, for each operation. */
+static void delay(unsigned ms) {
+        if (ms > 0)
+                usleep(ms * 1000);
+}
+
 static void wait_unhang(const struct sim *s) {
         while (!tree_exists(s, "sim/unhang") && tree_exists(s, "sim"))
                 usleep(2000);
@@ -88,7 +94,7 @@ static int serve(const struct sim *s, const struct worker_request *q, const int 
 
         if (fault_take(s, q, &f))
                 record_fault(q);
-        usleep(f.delay_ms * 1000);
+        delay(f.delay_ms);
         if (f.hang)
                 wait_unhang(s);
         if (f.die == FAULT_BEFORE || f.die == FAULT_DURING)
@@ -100,7 +106,7 @@ static int serve(const struct sim *s, const struct worker_request *q, const int 
         if (f.error != 0)
                 fail(&p, &f, out);
         record_done(q, &p, began);
-        usleep(f.delay_after_ms * 1000);
+        delay(f.delay_after_ms);
         if (f.die == FAULT_AFTER)
                 kill_daemon(s);
         if (f.exit == FAULT_AFTER)

@@ -326,6 +326,18 @@ class ReservationTest(SimTest):
         host.vm(vm="web1")
         self.refused("reservation-exists", host.call, "Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])
 
+    def test_counts_in_the_quota_of_what_its_vm_asks_for_beside_it(self):
+        p = policy(pools={"net": {"functions": [{"address": ONE}], "vfs": "max"},
+                          "more": {"functions": [{"address": TWO}], "vfs": "max"}})
+        p["tenants"]["red"].update(quota=3, pools={"net": {"quota": 3}, "more": {"quota": 3}})
+        del p["tenants"]["blue"]
+        host = self.host([PF(ONE), PF(TWO)], policy=p)
+        host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net", "count": 2}])
+        no = self.refused("total-quota", host.vm().acquire, vm="web1", pool="more", count=2)
+        self.assertIn("quota 3, in use 2: web1 (reserved)", no.parameters["message"])
+        host.vm(vm="web1", pool="more")
+        host.vm(vm="web1", count=2)
+
     def test_a_quarantined_promise_falls_back_with_its_mac(self):
         host = self.host(policy=policy(grant=self.MACS))
         r = host.call("Reserve", tenant="red", vm="web1", wants=[{"pool": "net"}])["reservation"]["devices"][0]
