@@ -6,6 +6,7 @@ Layers, in this order: check unit asan sim fuzz lab; all of them if none is name
 A layer that cannot run counts as failed. The last line is the sum: N passed, N failed, N skipped."""
 
 import argparse
+import concurrent.futures
 import ctypes
 import json
 import os
@@ -23,6 +24,7 @@ LAYERS = ["check", "unit", "asan", "sim", "fuzz", "lab"]
 QUICK = ["check", "unit", "asan", "sim"]
 KERNELS = ["stock", "iommufd"]
 FUZZ_SECONDS = 20
+LONG = "*_wide_host_[3-8]"  # parts of tests/sim/test_random.py, for which two parts with sanitizers stand
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1",
@@ -248,26 +250,31 @@ class Run:
 
     def sim(self):
         self.header("sim, with AddressSanitizer and UndefinedBehaviorSanitizer")
-        self.summary([sys.executable, "tests/sim/run.py", "--build", "build-asan"], "sim", "sim", SANITIZERS)
+        self.summary([sys.executable, "tests/sim/run.py", "--build", "build-asan", "--without", LONG], "sim", "sim", SANITIZERS)
+        self.header("sim, the rest of the random operations, without")
+        self.summary([sys.executable, "tests/sim/run.py", "--build", "build", LONG], "sim", "sim-random")
+
+    def fuzz_one(self, target):
+        name = target.removeprefix("fuzz-")
+        found = TREE / "build-fuzz" / "corpus" / name  # grows from run to run; the seeds stay as they are
+        crashes = TREE / "build-fuzz" / "crashes"
+        found.mkdir(parents=True, exist_ok=True)
+        crashes.mkdir(exist_ok=True)
+        return self.command(
+            [f"build-fuzz/tests/fuzz/{target}", f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+             "-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={crashes}/{name}-", found,
+             f"tests/fuzz/corpus/{name}"],
+            "fuzz", target, SANITIZERS, quiet=True)
 
     def fuzz(self):
         self.header(f"fuzz, {FUZZ_SECONDS} s each")
         targets = sorted(path.stem for path in (TREE / "tests/fuzz").glob("fuzz-*.c"))
         outcome = Counts()
-        for target in targets:
-            name = target.removeprefix("fuzz-")
-            found = TREE / "build-fuzz" / "corpus" / name  # grows from run to run; the seeds stay as they are
-            crashes = TREE / "build-fuzz" / "crashes"
-            found.mkdir(parents=True, exist_ok=True)
-            crashes.mkdir(exist_ok=True)
-            status, tail = self.command(
-                [f"build-fuzz/tests/fuzz/{target}", f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
-                 "-verbosity=0", "-print_final_stats=1", f"-artifact_prefix={crashes}/{name}-", found,
-                 f"tests/fuzz/corpus/{name}"],
-                "fuzz", target, SANITIZERS, quiet=True)
-            runs = next((line.split()[-1] for line in tail if "number_of_executed_units" in line), "no")
-            self.say(f"{'ok     ' if status == 0 else 'FAILED '} {target}, {runs} inputs")
-            outcome.add(passed=status == 0, failed=status != 0)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for target, (status, tail) in zip(targets, pool.map(self.fuzz_one, targets)):
+                runs = next((line.split()[-1] for line in tail if "number_of_executed_units" in line), "no")
+                self.say(f"{'ok     ' if status == 0 else 'FAILED '} {target}, {runs} inputs")
+                outcome.add(passed=status == 0, failed=status != 0)
         if not targets:
             outcome.add(failed=1)
         self.say(str(outcome))
@@ -291,7 +298,7 @@ class Run:
         if lab_ready:
             self.start_kernel()
         builds = {
-            "build": ({"check", "unit", "lab"}, (), None),
+            "build": ({"check", "unit", "sim", "lab"}, (), None),
             "build-asan": ({"asan", "sim"}, ("-Db_sanitize=address,undefined",), None),
             "build-fuzz": ({"fuzz"}, ("-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
                                       "-Dc_args=-fsanitize=fuzzer-no-link"), {"CC": "clang"}),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the simulated-host tests, each in a process of its own: run.py [--build DIR] [-j N] [PATTERN…]
+"""Runs the simulated-host tests, each in a process of its own: run.py [--build DIR] [-j N] [--without PATTERN] [PATTERN…]
 
 A pattern is a glob or a part of a test's name. One line a test; the last line holds the sums.
 """
@@ -69,11 +69,16 @@ def start(name):
     return name, status, time.monotonic() - begin, output
 
 
+def matches(name, pattern):
+    return pattern in name or fnmatch.fnmatch(name, pattern)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="/tmp/build-sim", help="build directory of meson")
     parser.add_argument("-j", type=int, default=os.cpu_count() or 1, help="tests at the same time")
     parser.add_argument("-v", action="store_true", help="show the output of successful tests, too")
+    parser.add_argument("--without", metavar="PATTERN", help="leave these out")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("pattern", nargs="*")
     arguments = parser.parse_args()
@@ -83,7 +88,9 @@ def main():
     import harness
     tests = sorted(names(unittest.defaultTestLoader.discover(HERE, "test_*.py")))
     if arguments.pattern:
-        tests = [t for t in tests if any(p in t or fnmatch.fnmatch(t, p) for p in arguments.pattern)]
+        tests = [t for t in tests if any(matches(t, p) for p in arguments.pattern)]
+    if arguments.without:
+        tests = [t for t in tests if not matches(t, arguments.without)]
     os.environ["SIM_BIN"] = harness.prepare(os.path.abspath(arguments.build))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     try:
