@@ -135,8 +135,8 @@ static int macs_in_use(const struct placing *p, struct macs *m) {
         for (size_t i = 0; i < w->n_promises; i++)
                 if (!is_own_promise(p, w->promises[i]) && !placing_is_returned(p, w->promises[i]))
                         collect(m, w->promises[i]);
-        for (size_t i = 0; i < w->inventory->n_pfs;
-             i++) /* the switch in the card would give a tenant the host's packets */
+        /* of a card: its switch would give a tenant the host's packets */
+        for (size_t i = 0; i < w->inventory->n_pfs; i++)
                 if (mac_is_unicast(w->inventory->pfs[i]->mac))
                         m->items[m->n++] = mac_to_number(w->inventory->pfs[i]->mac);
         qsort(m->items, m->n, sizeof(*m->items), compare_numbers);
