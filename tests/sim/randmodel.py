@@ -69,6 +69,7 @@ class Lease:
     vfs: dict = field(default_factory=dict)  # address -> Share
     ending: bool = False
     begun: bool = False
+    known: bool = False  # all of it, from an answer; events tell neither group nor rates
     cause: str = ""  # why it may end
     process: object = None
 
@@ -117,7 +118,7 @@ class Model:
         self.gone = set()  # VFs that ceased to be lately
         self.line = []  # waiting requests, in order
         self.faults = False  # one was about to hit, lately
-        self.flying = set()  # (tenant, vm) of requests that were not answered when the daemon was killed
+        self.flying = []  # requests that were not answered when the daemon was killed
         self.order = 0
 
     # what the policy says
@@ -263,7 +264,7 @@ class Model:
         lease = self.leases.get(told["id"])
         must(lease, "an answer of a lease without events:", told)
         must((lease.tenant, lease.vm, told["group"]) == (*request.key, request.group), "somebody else's lease:", told)
-        lease.group, lease.apart = told["group"], told["anti_affinity"]
+        lease.group, lease.apart, lease.known = told["group"], told["anti_affinity"], True
         must(lease.apart or not request.apart, "anti-affinity was forgotten:", told)
         must([d["address"] for d in told["devices"]] == told["vfs"], "two lists differ:", told)
         counts = {}
@@ -347,8 +348,6 @@ class Model:
                     if a in self.vfs:
                         self.vfs[a].lease = ""
                 self.forget(lease)
-        for lease in (x for x in told.values() if x["id"] not in self.leases):
-            self.adopt_lease(lease)
         must(set(self.promises) == {(r["tenant"], r["vm"]) for r in reservations}, "promises are lost or came from nowhere:",
              list(self.promises), reservations)
         must(self.drained - self.unplugged == drained, "other PFs are drained:", drained, self.drained)
@@ -359,20 +358,26 @@ class Model:
             (self.condemned.add if out else self.condemned.discard)(a)
         self.vfs = {a: VF(a, vf["pf"], vf["state"], owners.get(a, "")) for a, vf in vfs.items()}
         self.busy = {a for a, vf in self.vfs.items() if vf.state not in RESTING}
+        for ident in [x for x in told if x not in self.leases or not self.leases[x].known]:
+            self.adopt_lease(told[ident])
 
     def adopt_lease(self, told):
-        """One that was asked for when the daemon was killed."""
-        must((told["tenant"], told["vm"]) in self.flying, "a lease from nowhere:", told)
-        lease = self.add_lease(told["id"], told["tenant"], told["vm"])
-        lease.begun, lease.group, lease.apart = True, told["group"], told["anti_affinity"]
+        """One that was asked for when the daemon was killed: all of it is as one of those requests would have been answered."""
+        lease = self.leases.get(told["id"]) or self.add_lease(told["id"], told["tenant"], told["vm"])
         for d in told["devices"]:
-            a = d["attributes"]
             must(d["address"] not in self.condemned and self.promised.get(d["address"]) in (None, (lease.tenant, lease.vm)),
                  "given although it was not free:", d, told)
-            lease.vfs[d["address"]] = Share(d["pf"], d["pool"], a["min_tx_mbps"] or 0, a["mac"])
+            lease.vfs[d["address"]] = Share(d["pf"], d["pool"])
+        lease.begun, failure = True, Broken(f"a lease from nowhere: {told}")
+        for request in self.flying:
+            try:
+                self.granted(request, {"lease": told})
+                break
+            except Broken as e:
+                failure = failure if request.key != (lease.tenant, lease.vm) else e
+        else:
+            raise failure
         self.check_quota(lease.tenant, lease.vm, set(told["pools"]))
-        self.check_macs(lease)
-        self.check_rates(lease.vfs, (lease.tenant, lease.vm))
 
     # what must be answered
 

@@ -3,6 +3,7 @@
 
 import os
 import random
+import time
 
 from harness import VarlinkError, wait_for
 from randmodel import PASSING, Broken, must
@@ -296,12 +297,14 @@ class Operations(Run):
         self.go_down(c, self.host.daemon.stop, [])
 
     def crash(self, c):
-        self.go_down(c, self.host.daemon.kill9, self.send_burst(c) if c.random() < 0.7 else [])
+        flying = self.send_burst(c) if c.random() < 0.7 else []
+        time.sleep(c.choice((0, 0.003, 0.03)))  # before, among, or after the requests
+        self.go_down(c, self.host.daemon.kill9, flying)
 
     def go_down(self, c, how, flying):
         """The daemon ends, and some of those that own leases meanwhile; what was promised or given is still so."""
         m = self.model
-        m.flying = {r.key for _, r, _ in flying if r}
+        m.flying = [r for _, r, _ in flying if r]
         how()
         self.closed()
         for link in (*(x for x, *_ in flying), *self.waiters):
