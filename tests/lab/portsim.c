@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A kernel module for capture-devlink.py: a device of nothing but ports of VFs, whose functions have an
+/* A driver of the lab's iommufd kernel: a device of nothing but ports of VFs, whose functions have an
  * address, a state and event queues, as netdevsim's have not. Platform device "portsim", ports 1 and 2 of VFs
- * 0 and 1. Built by hand, in a directory of its own with a Makefile "obj-m := portsim.o": make -C
- * KERNEL-HEADERS M=DIRECTORY. */
+ * 0 and 1. For another kernel it is a module, in a directory of its own with a Makefile "obj-m := portsim.o":
+ * make -C KERNEL-HEADERS M=DIRECTORY. */
 
 #include <linux/etherdevice.h>
 #include <linux/module.h>

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job on a real kernel, in order: each test builds on the state that the one before left."""
+import contextlib
 import json
 import os
 import resource
@@ -351,40 +352,42 @@ def inject_error(address, uncorrectable=0, correctable=0):
         f.write(struct.pack("=3BxII4II", int(bus, 16), int(rest[:2], 16), int(rest[3]), uncorrectable, correctable, 0, 0, 0, 0, 0))
 
 
+@contextlib.contextmanager
+def monitored():
+    """A monitor that listens; gives a function that says what it told so far."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out, open(out.name, "w", encoding="utf-8") as end:
+        def events():
+            out.seek(0)
+            return [json.loads(line)["event"] for line in out if line.endswith("\n")]
+        with subprocess.Popen(["vfctl", "monitor", "--json"], stdout=end) as monitor:
+            try:
+                wait_for(lambda: vfctl("reload") and events(), 30, "the monitor listens")
+                yield events
+            finally:
+                monitor.terminate()
+
+
 def test_pcie_errors_are_told():
     """A correctable error."""
     address = next(p["address"] for p in listing("pfs") if p["pool"] == "net")
     before = aer_count(address, "correctable", "COR")
-    with subprocess.Popen(["vfctl", "monitor", "--json"], stdout=subprocess.PIPE, text=True) as monitor:
-        try:
-            def inject():
-                inject_error(address, correctable=0x40)  # PCI_ERR_COR_BAD_TLP
-                return "PCIe errors" in lab.journal()
-            wait_for(inject, 30, "the count is seen to rise")  # the first look at a function is only the base
-        finally:
-            monitor.terminate()
-        assert aer_count(address, "correctable", "COR") > before
-        events = [json.loads(line)["event"] for line in monitor.stdout]
-    assert [e for e in events if e["kind"] == "aer" and e["new"] == "correctable" and e["address"] == address], events
+    with monitored() as events:
+        def told():
+            inject_error(address, correctable=0x40)  # PCI_ERR_COR_BAD_TLP
+            return [e for e in events() if (e["kind"], e["new"], e["address"]) == ("aer", "correctable", address)]
+        wait_for(told, 30, "the count is seen to rise")  # the first look at a function is only the base
+    assert aer_count(address, "correctable", "COR") > before
+    assert "PCIe errors" in lab.journal()
 
 
 def test_pcie_recovery_is_told():
     """An error that is not fatal: the kernel asks the drivers of the whole link to recover, and says so by uevents."""
     address = next(p["address"] for p in listing("pfs") if p["pool"] == "net"
                    and not any(v["lease"] for v in listing("vfs") if v["pf"] == p["address"]))
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as out, open(out.name, "w", encoding="utf-8") as end:
-        def events():
-            out.seek(0)
-            return [json.loads(line)["event"] for line in out if line.endswith("\n")]
-        monitor = subprocess.Popen(["vfctl", "monitor", "--json"], stdout=end)
-        try:
-            wait_for(lambda: vfctl("reload") and events(), 30, "the monitor listens")
-            inject_error(address, uncorrectable=0x4000)  # PCI_ERR_UNC_COMP_TIME
-            wait_for(lambda: [e for e in events() if (e["kind"], e["new"], e["address"]) == ("aer", "recovery", address)], 30,
-                     "the recovery is told")
-        finally:
-            monitor.terminate()
-            monitor.wait()
+    with monitored() as events:
+        inject_error(address, uncorrectable=0x4000)  # PCI_ERR_UNC_COMP_TIME
+        wait_for(lambda: [e for e in events() if (e["kind"], e["new"], e["address"]) == ("aer", "recovery", address)], 30,
+                 "the recovery is told")
     wait_for(lambda: all(v["state"] == "ready" for v in listing("vfs") if v["pf"] == address), 60, "its VFs are still there")
 
 

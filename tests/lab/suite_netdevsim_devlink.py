@@ -21,9 +21,8 @@ def write(path, text):
         f.write(text)
 
 
-def tool(*args, ok=True):
-    r = subprocess.run([TOOL, "netdevsim", "netdevsim1", *map(str, args)], capture_output=True, text=True, timeout=60,
-                       check=False)
+def tool(*args, ok=True, of=("netdevsim", "netdevsim1")):
+    r = subprocess.run([TOOL, *of, *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
     assert (r.returncode == 0) == ok, (args, r.stdout, r.stderr)
     return r.stdout.splitlines() if ok else r.stderr.strip()
 
@@ -181,6 +180,26 @@ def test_vf_is_told_by_its_port():
     tool("vf-wish-vlan", 2, 7)
     assert tool("rate", port) == ["0 0"]
     assert "ENODEV" in tool("vf-set", 4, 1, 1, ok=False)
+
+
+def portsim(*args, ok=True):
+    return tool(*args, ok=ok, of=("platform", "portsim"))
+
+
+def test_functions_of_ports():
+    """Address, state and event queues, which netdevsim's ports have not: portsim.c has ports 1 and 2 of VFs 0 and 1."""
+    assert portsim("function", 1) == ["00:00:00:00:00:00 inactive 8"]
+    portsim("address", 1, "02:00:00:00:00:05")
+    portsim("vf-queues", 0, 16)
+    assert portsim("function", 1) == ["02:00:00:00:00:05 inactive 16"]
+    error = portsim("vf-queues", 0, 65, ok=False)
+    assert error == "max_io_eqs: EINVAL: portsim: Supplied value out of range", error
+    assert portsim("function", 1) == ["02:00:00:00:00:05 inactive 16"]
+    assert portsim("function", 2) == ["00:00:00:00:00:00 inactive 8"]
+    error = portsim("vf-vlan", 0, 7, ok=False)
+    assert error.startswith("vlan: EOPNOTSUPP"), error
+    portsim("vf-baseline", 0)
+    assert portsim("function", 1) == ["00:00:00:00:00:00 active 16"]  # all but the queues as the baseline has them
 
 
 def watch(change, count=100000):
