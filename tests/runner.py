@@ -22,6 +22,14 @@ import time
 TREE = pathlib.Path(__file__).resolve().parent.parent
 LAYERS = ["check", "unit", "asan", "sim", "fuzz", "lab"]
 QUICK = ["check", "unit", "asan", "sim"]
+FIRST = ["check", "unit"]
+BUILDS = {  # name: directory, options of meson, environment
+    "plain": ("build",),
+    "asan": ("build-asan", ("-Db_sanitize=address,undefined",)),
+    "fuzz": ("build-fuzz", ("-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                            "-Dc_args=-fsanitize=fuzzer-no-link"), {"CC": "clang"}),
+}
+NEEDS = {"check": ["plain"], "unit": ["plain"], "asan": ["asan"], "sim": ["plain", "asan"], "fuzz": ["fuzz"], "lab": ["plain"]}
 KERNELS = ["stock", "iommufd"]
 FUZZ_SECONDS = 20
 LONG = "*_wide_host_[3-8]"  # parts of tests/sim/test_random.py, for which two parts with sanitizers stand
@@ -111,6 +119,8 @@ class Run:
         self.colour = sys.stdout.isatty() and os.environ.get("CI") != "true"
         self.logs = TREE / "build" / "test-logs"
         self.kernel = None
+        self.lab_ready = None  # not known yet
+        self.built = set()
         self.started = time.monotonic()
 
     def say(self, text, bold=False):
@@ -203,6 +213,9 @@ class Run:
         return status == 0
 
     def build(self, directory, options=(), env=None):
+        if directory in self.built:
+            return True
+        self.built.add(directory)
         self.header(f"build in {directory}/")
         log = f"build-{directory}"
         if not (TREE / directory / "build.ninja").exists():
@@ -280,9 +293,9 @@ class Run:
         self.say(str(outcome))
         self.counts.add(outcome.passed, outcome.failed)
 
-    def lab(self, ready):
+    def lab(self):
         for kernel in KERNELS:
-            if not ready or (kernel == "iommufd" and not self.wait_kernel()):
+            if not self.lab_ready or (kernel == "iommufd" and not self.wait_kernel()):
                 self.say(f"lab on the {kernel} kernel could not run")
                 self.counts.add(failed=1)
                 continue
@@ -294,25 +307,17 @@ class Run:
             log.unlink()
         self.setup("build")
         self.setup("check")
-        lab_ready = "lab" in chosen and self.setup("lab")
-        if lab_ready:
-            self.start_kernel()
-        builds = {
-            "build": ({"check", "unit", "sim", "lab"}, (), None),
-            "build-asan": ({"asan", "sim"}, ("-Db_sanitize=address,undefined",), None),
-            "build-fuzz": ({"fuzz"}, ("-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
-                                      "-Dc_args=-fsanitize=fuzzer-no-link"), {"CC": "clang"}),
-        }
-        for directory, (needed_by, options, env) in builds.items():
-            if needed_by & set(chosen) and not self.build(directory, options, env):
-                self.say("the build is broken; nothing was tested")
+        for layer in chosen:
+            # not before the quick ones, which say in minutes whether anything is broken
+            if "lab" in chosen and layer not in FIRST and self.lab_ready is None:
+                self.lab_ready = self.setup("lab")
+                if self.lab_ready:
+                    self.start_kernel()
+            if not all(self.build(*BUILDS[name]) for name in NEEDS[layer]):
+                self.say("the build is broken; nothing more was tested")
                 self.counts.add(failed=1)
                 return
-        for layer in chosen:
-            if layer == "lab":
-                self.lab(lab_ready)
-            else:
-                getattr(self, layer)()
+            getattr(self, layer)()
 
 
 def main():
