@@ -9,9 +9,13 @@
 #define MESSAGE_MAX             (256U * 1024U)        /* bytes of one incoming message, NUL included */
 #define REPLY_MAX               (64U * 1024U * 1024U) /* bytes of one reply; the next call waits until it is read */
 #define JSON_DEPTH_MAX          32U                   /* nesting of an incoming message */
-#define CONNECTIONS_MAX         512U                  /* at once */
-#define CONNECTIONS_PER_UID_MAX 64U                   /* at once, for anyone but root */
-#define MONITOR_QUEUE_MAX       (1024U * 1024U)       /* bytes of unread events before a watcher is dropped */
+#define CONNECTIONS_MAX         512U /* at once; what the two below leave is for administrators alone */
+#define CONNECTIONS_TENANTS_MAX 384U /* of users of any tenant */
+#define CONNECTIONS_OTHERS_MAX  64U  /* of anybody else */
+#define CONNECTIONS_PER_UID_MAX 64U  /* at once, for anyone but root */
+#define MONITOR_QUEUE_MAX                                                                                    \
+        (2U * 1024U *                                                                                        \
+         1024U) /* bytes of unread events before a watcher is dropped: a reload may tell as much */
 #define CONNECTION_IDLE_USEC                                                                                 \
         (60ULL * 1000000ULL)  /* half a message, or an unread reply, for longer: dropped */
 #define MESSAGE_FDS_MAX   64U /* file descriptors of one message */

@@ -107,16 +107,8 @@ static const struct {
 };
 
 static bool permitted(const struct connection *c, enum who who) {
-        const struct policy *p = c->manager->policy;
-
-        if (who == ANYONE || c->peer.admin)
-                return true;
-        if (who == ADMINS || !p)
-                return false;
-        FOREACH_ARRAY(t, p->tenants, p->n_tenants)
-                if (peer_may_act_for(&c->peer, t))
-                        return true;
-        return false;
+        return who == ANYONE || c->peer.admin ||
+               (who == TENANTS && peer_is_tenant(&c->peer, c->manager->policy));
 }
 
 static void method_unknown(struct connection *c, const char *method) {

@@ -194,3 +194,10 @@ void peer_done(struct peer *p) {
 bool peer_may_act_for(const struct peer *p, const struct tenant *t) {
         return p->admin || tenant_has_user(t, p->uid, p->groups, p->n_groups);
 }
+
+bool peer_is_tenant(const struct peer *p, const struct policy *policy) {
+        for (size_t i = 0; policy && i < policy->n_tenants; i++)
+                if (peer_may_act_for(p, &policy->tenants[i]))
+                        return true;
+        return false;
+}

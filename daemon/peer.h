@@ -25,6 +25,9 @@ void peer_done(struct peer *p);
 /* True for administrators and for users of the tenant. */
 bool peer_may_act_for(const struct peer *p, const struct tenant *t);
 
+/* True for users of any tenant. policy may be NULL. */
+bool peer_is_tenant(const struct peer *p, const struct policy *policy);
+
 /* Opens a process and makes sure that it is the one that started at *start (0: any; *start gets it). -ESRCH
  * if not. */
 int process_open(pid_t pid, uint64_t *start, int *ret_pidfd);

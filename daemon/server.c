@@ -19,7 +19,7 @@ struct server {
         int fd;
         sd_event_source *io, *sweep;
         struct connection *connections;
-        unsigned n;
+        unsigned n, n_share[_SHARE_MAX];
 };
 
 struct connection *server_first(struct server *s) {
@@ -35,6 +35,7 @@ static void connection_close(struct connection *c) {
                         break;
                 }
         s->n--;
+        s->n_share[c->share]--;
         sd_event_source_set_enabled(s->io, SD_EVENT_ON); /* there is room again */
         sd_event_source_disable_unref(c->io);
         varlink_stream_done(&c->stream);
@@ -83,18 +84,24 @@ static int connection_flush(struct connection *c) {
         return r < 0 ? r : 0;
 }
 
+/* Not at once: whoever sends is in the middle of something. */
+static void doom(struct connection *c) {
+        c->doomed = true;
+        sd_event_source_set_time_relative(c->server->sweep, 0);
+}
+
 static void send_message(struct connection *c, json_t *message_taken, const int *fds, size_t n_fds) {
         _cleanup_json_ json_t *message = message_taken;
 
         if (c->oneway || !message || c->stream.out_bytes > REPLY_MAX) {
                 for (size_t i = 0; i < n_fds; i++)
                         close(fds[i]);
-                if (!c->oneway) /* no memory for an answer, or nobody reads it: the sweep closes it */
-                        c->waiting_since = 1;
+                if (!c->oneway) /* no memory for an answer, or nobody reads it */
+                        doom(c);
                 return;
         }
         if (varlink_stream_queue(&c->stream, message, fds, n_fds) < 0)
-                c->waiting_since = 1;
+                doom(c);
 }
 
 static void call_ended(struct connection *c) {
@@ -118,9 +125,10 @@ void connection_reply(struct connection *c, json_t *parameters_taken) {
 }
 
 void connection_reply_more(struct connection *c, json_t *parameters_taken) {
-        if (c->stream.out_bytes > MONITOR_QUEUE_MAX) { /* events are not kept for who does not read them */
+        /* Events are not kept for who does not read them, and none is left out in silence */
+        if (c->doomed || c->stream.out_bytes > MONITOR_QUEUE_MAX) {
                 json_decref(parameters_taken);
-                c->waiting_since = 1;
+                doom(c);
                 return;
         }
         send_message(c, json_pack("{s:o,s:b}", "parameters", parameters_taken, "continues", 1), NULL, 0);
@@ -229,12 +237,19 @@ static int on_connection(sd_event_source *s, int fd, uint32_t revents, void *use
         return 0;
 }
 
-static bool uid_has_room(struct server *s, uid_t uid) {
+static enum connection_share share_of(const struct server *s, const struct peer *p) {
+        return p->admin ? SHARE_ADMINS : peer_is_tenant(p, s->manager->policy) ? SHARE_TENANTS : SHARE_OTHERS;
+}
+
+/* Nobody, however many users are his, keeps those out who have more to say. */
+static bool has_room(const struct server *s, const struct peer *p, enum connection_share share) {
+        static const unsigned most[_SHARE_MAX] = { CONNECTIONS_OTHERS_MAX, CONNECTIONS_TENANTS_MAX,
+                                                   CONNECTIONS_MAX };
         unsigned n = 0;
 
         for (struct connection *c = s->connections; c; c = c->next)
-                n += c->peer.uid == uid;
-        return uid == 0 || n < CONNECTIONS_PER_UID_MAX;
+                n += c->peer.uid == p->uid;
+        return s->n_share[share] < most[share] && (p->uid == 0 || n < CONNECTIONS_PER_UID_MAX);
 }
 
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -249,7 +264,10 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
         struct connection *c = calloc(1, sizeof(*c));
         if (!c)
                 return 0;
-        if (peer_read(peer_fd, &c->peer) < 0 || !uid_has_room(s, c->peer.uid)) {
+        int r = peer_read(peer_fd, &c->peer);
+        if (r >= 0)
+                c->share = share_of(s, &c->peer);
+        if (r < 0 || !has_room(s, &c->peer, c->share)) {
                 peer_done(&c->peer);
                 free(c);
                 return 0;
@@ -257,9 +275,10 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
         c->server = s;
         c->manager = s->manager;
         varlink_stream_init(&c->stream, TAKE_FD(peer_fd), MESSAGE_MAX, false);
-        int r = sd_event_add_io(s->manager->event, &c->io, c->stream.fd, EPOLLIN, on_connection, c);
+        r = sd_event_add_io(s->manager->event, &c->io, c->stream.fd, EPOLLIN, on_connection, c);
         c->next = s->connections;
         s->connections = c;
+        s->n_share[c->share]++;
         if (++s->n >= CONNECTIONS_MAX)
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (r < 0)
@@ -267,14 +286,14 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
         return 0;
 }
 
-/* Drops who sends half a message or does not read its answers. */
+/* Drops who sends half a message or does not read what it is told. */
 static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         struct server *s = userdata;
         struct connection *next;
 
         for (struct connection *c = s->connections; c; c = next) {
                 next = c->next;
-                if (c->waiting_since > 0 && usec > c->waiting_since + CONNECTION_IDLE_USEC)
+                if (c->doomed || (c->waiting_since > 0 && usec > c->waiting_since + CONNECTION_IDLE_USEC))
                         connection_close(c);
         }
         if (s->n < CONNECTIONS_MAX)

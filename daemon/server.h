@@ -15,6 +15,13 @@ struct connection {
         struct varlink_stream stream;
         struct peer peer;
         sd_event_source *io;
+        enum connection_share {
+                SHARE_OTHERS,
+                SHARE_TENANTS,
+                SHARE_ADMINS,
+                _SHARE_MAX
+        } share;     /* of CONNECTIONS_MAX */
+        bool doomed; /* an answer or event could not be kept for it: the sweep closes it, whatever it reads */
         uint64_t waiting_since; /* usec, monotonic: half a message came, or a reply is not read; 0 neither */
 
         /* the call that is being answered */

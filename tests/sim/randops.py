@@ -5,7 +5,7 @@ import os
 import random
 import time
 
-from harness import VarlinkError, wait_for
+from harness import DEADLINE, VarlinkError, wait_for
 from randmodel import PASSING, Broken, must
 from randrun import FAULTS, Run, readable, spawn
 
@@ -320,7 +320,7 @@ class Operations(Run):
             self.hanging = set()
             self.host.unhang()
         self.host.daemon.start(wait=False)
-        self.host.daemon.wait_ready()
+        self.host.daemon.wait_ready(4 * DEADLINE)
         self.resync()
         if os.path.exists(self.host.tree.path("sim/unhang")):
             os.unlink(self.host.tree.path("sim/unhang"))

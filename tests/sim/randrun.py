@@ -124,13 +124,18 @@ class Run:
         wanted = sum(self.policies.wanted(pf, self.shape.vfs) for pf in self.pfs if pf not in m.unplugged) if not m.vfs else 0
 
         def at_rest():
+            while readable(self.monitor):  # or it is too much to be kept for us
+                self.monitor.receive()
             vfs = {v["address"]: v for v in self.host.call("ListVFs")["vfs"]}
             return len(vfs) >= wanted and all(v["state"] in resting or a in excused for a, v in vfs.items()) and [vfs]
         [vfs] = wait_for(at_rest, 4 * DEADLINE, "rest after a start")
-        for _ in range(2):
-            self.host.call("org.varlink.service.GetInfo")
-        while readable(self.monitor):
-            self.monitor.receive()
+        behind = True  # what did not fit into the socket comes only when there is room
+        while behind:
+            for _ in range(2):
+                self.host.call("org.varlink.service.GetInfo")
+            behind = readable(self.monitor)
+            while readable(self.monitor):
+                self.monitor.receive()
         drained = {pf["address"] for pf in self.host.call("ListPFs")["pfs"] if pf["drained"]}
         m.adopt(vfs, self.host.call("ListLeases")["leases"], self.host.call("ListReservations")["reservations"], drained)
         m.flying.clear()

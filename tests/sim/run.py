@@ -76,8 +76,7 @@ def matches(name, pattern):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="/tmp/build-sim", help="build directory of meson")
-    parser.add_argument("-j", type=int, default=(os.cpu_count() or 1) + 1,
-                        help="tests at the same time (one more than there are processors: they wait a third of their time)")
+    parser.add_argument("-j", type=int, default=os.cpu_count() or 1, help="tests at the same time")
     parser.add_argument("-v", action="store_true", help="show the output of successful tests, too")
     parser.add_argument("--without", metavar="PATTERN", help="leave these out")
     parser.add_argument("--one", help=argparse.SUPPRESS)

@@ -4,6 +4,7 @@
 import os
 import random
 import socket
+import subprocess
 import time
 import unittest
 
@@ -168,6 +169,28 @@ class HostileTest(SimTest):
         finally:
             flood.kill()
 
+    @harness.needs_users
+    def test_strangers_cannot_take_all_connections(self):
+        """However many users they are; nor can they keep tenants out."""
+        host = self.hostile()
+        script = ("import socket,sys\n"
+                  "all = []\n"
+                  "for n in range(64):\n"
+                  "    s = socket.socket(socket.AF_UNIX); s.settimeout(5); s.connect(sys.argv[1]); all.append(s)\n"
+                  "print('ok', flush=True); sys.stdin.read()\n")
+        flood = [subprocess.Popen([harness.PYTHON, "-c", script, host.socket], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  user=uid, group=uid, extra_groups=[]) for uid in range(61000, 61012)]
+        try:
+            for process in flood:
+                process.stdout.readline()
+            self.others_are_served(host)
+            blue = host.vm("blue", tenant="blue")
+            blue.kill()
+            host.wait_all_ready(4)
+        finally:
+            for process in flood:
+                process.communicate()
+
     def test_slow_reader(self):
         """Asks for ever and never reads: it alone is stopped, and the daemon does not grow without end."""
         host = self.hostile()
@@ -200,6 +223,23 @@ class HostileTest(SimTest):
         while seen < 30:
             event = watch.receive()["parameters"]["event"]
             seen += (event["kind"], event["new"]) == ("lease", "ended")
+
+    def test_watcher_that_does_not_read_loses_its_connection(self):
+        """And no event before that, even if it reads again at once."""
+        host = self.hostile()
+        watch, link, address = host.connect(), host.connect(), host.call("ListPFs")["pfs"][0]["address"]
+        watch.send("Monitor", {}, more=True)
+        pair = b"".join(b'{"method":"io.vfctl.Manager.%s","parameters":{"address":"%s"}}\0' % (verb, address.encode())
+                        for verb in (b"Drain", b"Undrain"))
+        for _ in range(70):
+            link.send_raw(pair * 100)
+            for _ in range(200):
+                link.reply()
+        told = []
+        with self.assertRaises(Closed):
+            while True:
+                told.append(watch.receive()["parameters"]["event"]["new"])
+        self.assertEqual(told, ["drained", "undrained"] * (len(told) // 2) + ["drained"] * (len(told) % 2))
 
     def test_pipelined_calls(self):
         link = self.hostile().connect()

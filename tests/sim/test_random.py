@@ -21,7 +21,8 @@ LARGE = {**EVERYDAY, "reload": 0.3, "apply": 0.1, "unplug": 0.03, "plug": 0.06, 
          "unhang": 0.06}
 TINY = Shape({"a": 1, "c": 1}, vfs=4, tenants=3, counts=(1, 2, 3, "max"), weights=SMALL)
 SEVERAL = Shape({"a": 3, "b": 2, "c": 2}, vfs=8, tenants=12, counts=(2, 4, "max"), weights=SMALL)
-WIDE = Shape({"a": 7, "b": 7, "c": 2}, vfs=256, tenants=1000, counts=(8, 16, "max"), weights=LARGE, link=10000, every=100)
+WIDE = Shape({"a": 7, "b": 7, "c": 2}, vfs=256, tenants=1000, counts=(8, 16, "max"), weights=LARGE, link=10000, every=100,
+             timeout=20)
 SHRINK = 40  # seconds that a failing history is cut down
 
 
