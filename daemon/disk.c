@@ -55,7 +55,7 @@ static struct disk *find(struct manager *m, const char *key, uint32_t nsid) {
         return hit ? *hit : NULL;
 }
 
-const struct disk *disk_of(const struct managed_pf *p, uint32_t nsid) {
+struct disk *disk_of(const struct managed_pf *p, uint32_t nsid) {
         char key[DISK_KEY_MAX];
 
         key_of(p, key);
@@ -129,7 +129,7 @@ static struct managed_pf *find_home(struct manager *m, const struct disk *d) {
 /* At the end: a worker may be at the first one of the VF. */
 static void give_home(struct managed_pf *p, struct disk *d) {
         struct managed_vf *of = manager_find_vf(p->manager, d->vf);
-        struct disk **list = of && of->vf.pf == &p->pf ? &of->disks : &p->disks;
+        struct disk **list = !d->kept && of && of->vf.pf == &p->pf ? &of->disks : &p->disks;
 
         while (*list)
                 list = &(*list)->next;
@@ -160,8 +160,8 @@ struct disk *disks_next(struct managed_vf *v) {
                 const struct managed_vf *of = manager_find_vf(v->manager, d->vf);
 
                 next = d->next;
-                if (of != v && of && of->vf.pf == v->vf.pf)
-                        continue; /* that one will see to it */
+                if (d->kept || (of != v && of && of->vf.pf == v->vf.pf))
+                        continue; /* nothing is to be done, or that one will see to it */
                 take_out(&p->disks, d);
                 push(&v->disks, d);
         }
@@ -267,4 +267,37 @@ void disk_remove(struct managed_vf *v, struct disk *d) {
                          "the record of its namespace %u could not be removed: %s", d->nsid, errno_text(r));
         disk_free(v->manager, d);
         count_again(v);
+}
+
+/* If that is not written down, it is found out anew after a restart. */
+void disk_keep(struct managed_vf *v, struct disk *d) {
+        take_out(&v->disks, d);
+        d->kept = true;
+        d->made = false;
+        push(&managed_pf(v->vf.pf)->disks, d);
+        int r = store_disk(v->manager, d);
+        if (r < 0)
+                log_with(LOG_ERR, (&(struct log_fields){ .address = &v->vf.address }),
+                         "that namespace %u is kept could not be written down: %s", d->nsid, errno_text(r));
+        count_again(v);
+}
+
+int disk_take_kept(struct managed_vf *v, struct disk *d, const char *vm, enum erase_rule erase) {
+        struct managed_pf *p = managed_pf(v->vf.pf);
+        struct disk taken = *d;
+
+        taken.kept = false;
+        taken.erase = erase;
+        taken.vf = v->vf.address;
+        taken.pf = p->pf.address;
+        text_copy(taken.vm, sizeof(taken.vm), vm);
+        int r = store_disk(v->manager, &taken);
+        if (r < 0)
+                return r;
+        take_out(&p->disks, d);
+        taken.next = NULL;
+        *d = taken;
+        push(&v->disks, d);
+        count_again(v);
+        return 0;
 }

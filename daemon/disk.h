@@ -21,7 +21,8 @@ struct disk {
         uint32_t nsid;         /* 0: one is about to be made, of that size, see before */
         uint64_t size;         /* bytes */
         bool made;             /* for the lease: it is deleted at last */
-        enum erase_rule erase; /* ERASE_NEVER: in use, and its owner's for good */
+        enum erase_rule erase; /* ERASE_NEVER: its tenant's for good, see kept */
+        bool kept;             /* no lease has it; its data are still those of the tenant */
         char tenant[NAME_MAX_LEN + 1], vm[NAME_MAX_LEN + 1];
         uint32_t *before; /* nsid 0: the namespaces that there were */
         size_t n_before;
@@ -56,5 +57,12 @@ int disk_is_made(struct managed_vf *v, struct disk *d, uint32_t nsid);
 int disk_is_erased(struct managed_vf *v, struct disk *d);
 void disk_remove(struct managed_vf *v, struct disk *d);
 
+/* The lease is over and the data stay: it is the PF's until one of these two. From now on it is the tenant's
+ * to have again, and nobody's to delete. */
+void disk_keep(struct managed_vf *v, struct disk *d);
+/* The tenant gets it again as it is, or it is erased by a rule before anybody else does; it is the first of
+ * the VF's then. 0 or -errno, and it stays kept. */
+int disk_take_kept(struct managed_vf *v, struct disk *d, const char *vm, enum erase_rule erase);
+
 /* The record of a namespace, whoever has it: until there is none, nobody else gets it. O(log n) */
-const struct disk *disk_of(const struct managed_pf *p, uint32_t nsid);
+struct disk *disk_of(const struct managed_pf *p, uint32_t nsid);

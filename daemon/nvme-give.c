@@ -19,6 +19,7 @@ struct giving {
         struct disk disk; /* what its records are to say */
         struct storage storage;
         struct disk *record; /* the one being given; the ledger's */
+        bool again;          /* to the tenant that it was kept for */
 };
 
 static void giving_free(struct manager *m, struct giving *g) {
@@ -97,7 +98,7 @@ static void on_attached(const struct worker_reply *reply, int fds[WORKER_FDS_MAX
 
         /* Nobody of ours had it, so nothing of it is to be erased; one that was made goes. Of a VF that is
          * gone the record is no longer the VF's */
-        if (refused && v->vf.state != VF_ABSENT && g->record && !g->record->made)
+        if (refused && v->vf.state != VF_ABSENT && g->record && !g->record->made && !g->again)
                 disk_remove(v, g->record);
         if (ended(g, reply, fds, REASON_NAMESPACE))
                 return;
@@ -156,7 +157,12 @@ static void make_disk(struct giving *g) {
         submit(g, &op);
 }
 
-/* The lowest of the list that exists, and that nobody has or has left data in. One that another controller
+static bool is_kept_for(const struct giving *g, const struct disk *d) {
+        return d->kept && nvme_stays_with(managed_pf(g->vf->vf.pf), &g->storage, d, g->disk.tenant);
+}
+
+/* The lowest of the list that exists, and that nobody has or has left data in, unless they were kept for this
+ * tenant. One that another controller
  * has, such as the host's, must not even be recorded: what is recorded will be erased. 0: none;
  * *ret_elsewhere if only because others have what there is. */
 static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
@@ -164,7 +170,9 @@ static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
 
         *ret_elsewhere = false;
         FOREACH_ARRAY(n, g->storage.list, g->storage.n_list) {
-                if (!nvme_has_namespace(&p->nvme, *n) || disk_of(p, *n))
+                const struct disk *d = disk_of(p, *n);
+
+                if (!nvme_has_namespace(&p->nvme, *n) || (d && !is_kept_for(g, d)))
                         continue;
                 if (!nvme_others_have(&p->nvme, *n, -1))
                         return *n;
@@ -174,6 +182,13 @@ static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
 }
 
 static int record(struct giving *g, uint32_t nsid) {
+        struct disk *kept = disk_of(managed_pf(g->vf->vf.pf), nsid);
+
+        if (kept && is_kept_for(g, kept)) {
+                g->record = kept;
+                g->again = true;
+                return disk_take_kept(g->vf, kept, g->disk.vm, ERASE_NEVER);
+        }
         g->disk.nsid = nsid;
         return disk_add(g->vf, &g->disk, &g->record);
 }
@@ -201,21 +216,29 @@ static int secondary_of(const struct nvme_state *s, const struct vf *vf) {
         return -1;
 }
 
-/* They stay attached; the records say that they are to be erased. */
+/* They stay attached; the records say that they are to be erased, or whose they are for good. */
 static void give_attached(struct giving *g) {
         const struct managed_pf *p = managed_pf(g->vf->vf.pf);
         int controller = secondary_of(&p->nvme, &g->vf->vf), r = 0;
+
+        FOREACH_ARRAY(a, p->nvme.attachments, p->nvme.primary.n_attachments) {
+                const struct disk *d = a->controller == controller ? disk_of(p, a->nsid) : NULL;
+
+                if (d && !nvme_stays_with(p, &g->storage, d, g->disk.tenant)) {
+                        end(g, false, REASON_NAMESPACE, 0,
+                            d->kept ? "a namespace of it has the data of another tenant"
+                                    : "a namespace of it is another lease's, too");
+                        return;
+                }
+        }
 
         for (size_t i = 0; r >= 0 && i < p->nvme.primary.n_attachments; i++) {
                 const struct nvme_attachment *a = &p->nvme.attachments[i];
 
                 if (a->controller != controller)
                         continue;
-                if (disk_of(p, a->nsid)) {
-                        end(g, false, REASON_NAMESPACE, 0, "a namespace of it is another lease's, too");
-                        return;
-                }
-                r = record(g, a->nsid);
+                if (!disk_of(p, a->nsid) || is_kept_for(g, disk_of(p, a->nsid)))
+                        r = record(g, a->nsid);
         }
         if (r < 0)
                 end(g, false, REASON_STORE_FAILED, r, "");
@@ -266,8 +289,7 @@ static void on_online(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 return;
         (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
         v->nvme_offline = false;
-        if (g->storage.namespaces == NAMESPACES_NONE ||
-            (g->storage.namespaces == NAMESPACES_ATTACHED && g->storage.erase == ERASE_NEVER)) {
+        if (g->storage.namespaces == NAMESPACES_NONE) {
                 end(g, false, REASON_NONE, 0, "");
                 return;
         }

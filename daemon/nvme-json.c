@@ -62,17 +62,17 @@ static json_t *list_namespaces_json(const struct managed_pf *p) {
                 const struct disk *d = disk_of(p, n->nsid);
                 bool known = d && !d->unreadable;
 
-                json_array_append_new(list,
-                                      json_pack("{s:o,s:o,s:o,s:i,s:b,s:o,s:o,s:o,s:o,s:o}", "nsid",
-                                                number(n->nsid), "size", number(n->size), "used",
-                                                number(n->used), "block_size", (int) n->block_size, "shared",
-                                                n->shared, "controllers",
-                                                attached_json(&p->nvme, n->nsid, &next), "vf",
-                                                json_string_or_null(known ? ADDRESS_STR(d->vf) : NULL),
-                                                "tenant", json_string_or_null(known ? d->tenant : NULL), "vm",
-                                                json_string_or_null(known ? d->vm : NULL), "erase",
-                                                json_string_or_null(known ? erase_rule_to_string(d->erase)
-                                                                          : NULL)));
+                json_array_append_new(
+                                list,
+                                json_pack("{s:o,s:o,s:o,s:i,s:b,s:o,s:o,s:o,s:o,s:o}", "nsid",
+                                          number(n->nsid), "size", number(n->size), "used", number(n->used),
+                                          "block_size", (int) n->block_size, "shared", n->shared,
+                                          "controllers", attached_json(&p->nvme, n->nsid, &next), "vf",
+                                          json_string_or_null(known && !d->kept ? ADDRESS_STR(d->vf) : NULL),
+                                          "tenant", json_string_or_null(known ? d->tenant : NULL), "vm",
+                                          json_string_or_null(known ? d->vm : NULL), "erase",
+                                          json_string_or_null(known ? erase_rule_to_string(d->erase)
+                                                                    : NULL)));
         }
         return list;
 }

@@ -208,12 +208,47 @@ static void on_looked(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
         }
 }
 
+static bool is_listed(const struct storage *s, uint32_t nsid) {
+        FOREACH_ARRAY(n, s->list, s->n_list)
+                if (*n == nsid)
+                        return true;
+        return false;
+}
+
+/* What nobody would be given may stay as it is, and so does what another has. What the state says of this
+ * VF's own controller may be older than the detach. */
+static bool would_give(const struct managed_vf *v, const struct storage *s, uint32_t nsid) {
+        const struct nvme_state *state = &managed_pf(v->vf.pf)->nvme;
+        const struct nvme_secondary *c = nvme_secondary_of(state, v->vf.index + 1);
+
+        if (s->erase == ERASE_NEVER || nvme_others_have(state, nsid, c ? c->controller : -1))
+                return false;
+        return s->namespaces == NAMESPACES_LISTED
+                               ? is_listed(s, nsid)
+                               : s->namespaces == NAMESPACES_ATTACHED && c &&
+                                                 nvme_is_attached(state, nsid, c->controller);
+}
+
+void nvme_claim_kept(struct managed_vf *v) {
+        const struct storage *s = storage_of(v);
+
+        for (struct disk *d = managed_pf(v->vf.pf)->disks, *next; d; d = next) {
+                next = d->next;
+                if (d->kept && would_give(v, s, d->nsid))
+                        (void) disk_take_kept(v, d, d->vm, s->erase); /* else nobody gets it */
+        }
+}
+
 /* What the last owner left, one record after the other. False: nothing (any more). */
 static bool step_erase(struct managed_vf *v) {
         struct disk *d;
 
         while ((d = disks_next(v)) && d->nsid > 0 && d->erase == ERASE_NEVER)
-                disk_remove(v, d);
+                disk_keep(v, d);
+        if (!d) {
+                nvme_claim_kept(v);
+                d = v->disks;
+        }
         if (!d)
                 return false;
         if (d->nsid > 0)

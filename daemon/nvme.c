@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The facts that decisions rest on. */
 static void take_facts(struct managed_pf *p) {
@@ -136,11 +137,14 @@ static void look_after(struct managed_pf *p, struct managed_vf *v, const struct 
         if (v->vf.state != VF_READY || v->busy || !v->nvme_set)
                 return;
         bool hosts = nvme_is_hosts(p);
-        if (!hosts && !(news && is_astray(p, l)))
+        if (!hosts)
+                nvme_claim_kept(v);
+        if (!hosts && !v->disks && !(news && is_astray(p, l)))
                 return;
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &v->vf.address }), "%s",
-                 hosts ? reason_sentence(REASON_HOST_DISK)
-                       : "its controller is offline, or has other resources or disks than the policy says");
+                 hosts      ? reason_sentence(REASON_HOST_DISK)
+                 : v->disks ? "a namespace that was kept for a tenant is erased, as the policy says by now"
+                            : "its controller is offline, or has other resources or disks than the policy says");
         v->nvme_set = false;
         v->fresh = true; /* nobody has used it */
         vf_enter(v, VF_EVENT_UNFIT, REASON_NONE);
@@ -242,11 +246,29 @@ bool nvme_has_namespace(const struct nvme_state *s, uint32_t nsid) {
                bsearch(&key, s->namespaces, s->primary.n_namespaces, sizeof(key), compare_nsid);
 }
 
+/* A pool that never erases has one tenant. */
+static bool is_of_pool(const struct managed_pf *p, const char *tenant) {
+        const struct policy *policy = p->manager->policy;
+        const struct tenant *t = policy ? policy_find_tenant(policy, tenant) : NULL;
+
+        return t && p->pf.pool >= 0 && tenant_find_grant(t, (size_t) p->pf.pool);
+}
+
+bool nvme_stays_with(const struct managed_pf *p, const struct storage *s, const struct disk *d,
+                     const char *tenant) {
+        return !d->unreadable && s->erase == ERASE_NEVER && d->erase == ERASE_NEVER &&
+               (tenant ? strcmp(d->tenant, tenant) == 0 : is_of_pool(p, d->tenant));
+}
+
 static unsigned count_listed(const struct managed_pf *p, const struct storage *s) {
         unsigned n = 0;
 
-        FOREACH_ARRAY(nsid, s->list, s->n_list)
-                n += nvme_has_namespace(&p->nvme, *nsid) && !disk_of(p, *nsid);
+        FOREACH_ARRAY(nsid, s->list, s->n_list) {
+                const struct disk *d = disk_of(p, *nsid);
+
+                n += nvme_has_namespace(&p->nvme, *nsid) &&
+                     (!d || (d->kept && nvme_stays_with(p, s, d, NULL)));
+        }
         return n;
 }
 

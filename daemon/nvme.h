@@ -30,6 +30,14 @@ bool nvme_is_hosts(const struct managed_pf *p);
 
 bool nvme_has_namespace(const struct nvme_state *s, uint32_t nsid); /* O(log n) */
 
+/* A tenant may have the namespace of this record, as it is: it is the tenant's, and the rule is still that it
+ * stays so. NULL for the tenant: that of the PF's pool. */
+bool nvme_stays_with(const struct managed_pf *p, const struct storage *s, const struct disk *d,
+                     const char *tenant);
+/* What was kept for a tenant under a rule that is no more, and the VF is, or may be, about to give: from now
+ * on it is the VF's to erase. */
+void nvme_claim_kept(struct managed_vf *v);
+
 /* nvme-life.c: the secondary controller of an idle VF. */
 bool nvme_is_due(const struct managed_vf *v);
 /* Offline, its disks taken away and their data made unreadable, then online with its resources; each step

@@ -427,12 +427,12 @@ int store_disk(struct manager *m, const struct disk *d) {
                 json_array_append_new(before, json_integer(d->before[i]));
         disk_file(d, name);
         return put_json(m->root_fd, DISKS, name,
-                        json_pack("{s:i,s:s,s:s,s:o,s:I,s:I,s:b,s:s,s:s,s:s,s:o}", "version", 2, "vf",
+                        json_pack("{s:i,s:s,s:s,s:o,s:I,s:I,s:b,s:s,s:s,s:s,s:o,s:b}", "version", 2, "vf",
                                   ADDRESS_STR(d->vf), "pf", ADDRESS_STR(d->pf), "serial",
                                   json_text_value(d->serial), "nsid", (json_int_t) d->nsid, "size",
                                   (json_int_t) d->size, "made", d->made, "erase",
                                   erase_rule_to_string(d->erase), "tenant", d->tenant, "vm", d->vm, "before",
-                                  before));
+                                  before, "kept", d->kept));
 }
 
 int store_disk_remove(struct manager *m, const struct disk *d) {
@@ -467,7 +467,7 @@ static bool parse_disk(json_t *j, struct disk *d) {
                 { "nsid", JSON_KIND_INT, true, &nsid },        { "erase", JSON_KIND_STRING, true, &erase },
                 { "tenant", JSON_KIND_STRING, true, &tenant }, { "vm", JSON_KIND_STRING, true, &vm },
                 { "before", JSON_KIND_ARRAY, true, &before },  { "made", JSON_KIND_BOOL, true, &d->made },
-                { "size", JSON_KIND_INT, true, &size },
+                { "size", JSON_KIND_INT, true, &size },        { "kept", JSON_KIND_BOOL, false, &d->kept },
         };
 
         if (!json_is_object(j) || json_dispatch(j, fields, ARRAY_SIZE(fields), &bad) < 0 || version != 2 ||

@@ -336,6 +336,85 @@ class DiskTest(StorageTest):
         vm = host.vm(pool="disk", vm="db1")
         self.assertEqual(host.tree.disks(PF, self.vf(vm)), {1: "kept"})
 
+    def kept_by_red(self, rule, before_it_ends=None):
+        """Red has written under "never", and its lease is over. The VF of it, idle again."""
+        host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1, data="a", controllers=[1]),
+                                                                       namespace(2, data="b", controllers=[2])]
+                                                        if rule == "attached" else [namespace(2)]})],
+                         policy=policy(namespaces=rule, erase="never", blue=False))
+        host.wait_all_ready(2)
+        red = host.vm(pool="disk", vm="red1")
+        host.tree.write_disk(PF, self.vf(red), self.disk_of(host, red), "red's secret")
+        if before_it_ends:
+            self.change(host, before_it_ends)
+        red.kill()
+        host.wait_state(red.vfs[0], "ready")
+        return host, red
+
+    def change(self, host, to):
+        host.write_policy(to)
+        host.call_fresh("Reload")
+
+    def blues(self, **disk):
+        """Blue's alone from now on."""
+        p = policy(**disk)
+        del p["tenants"]["red"]["pools"]["disk"]
+        return p
+
+    def test_never_erased_and_another_rule_later(self):
+        """Whoever comes after a change of the rule reads nothing, whenever it changes."""
+        for rule in ([2], "attached"):
+            for when in ("leased", "idle", "away"):
+                with self.subTest(rule=rule, when=when):
+                    to = policy(namespaces=rule, erase="format")
+                    host, red = self.kept_by_red(rule, to if when == "leased" else None)
+                    if when == "idle":
+                        self.assertEqual(len(self.records(host)), 1)
+                        self.change(host, to)
+                    elif when == "away":
+                        host.daemon.kill9()
+                        host.write_policy(to)
+                        host.daemon.start()
+                    wait_for(lambda h=host: self.records(h) == [])
+                    host.wait_all_ready(2)
+                    blues = [host.vm(user="blue", tenant="blue", pool="disk", vm=f"b{n}") for n in range(1 if rule == [2] else 2)]
+                    for blue in blues:
+                        self.assertNotIn("red's secret", host.tree.disks(PF, self.vf(blue)).values())
+                    self.assertEqual(len(host.tree.commands(PF, "format")), 1)
+                    host.close()
+
+    def test_never_erased_and_another_tenant_later(self):
+        """Under the same rule it is not given to another tenant, and its own gets it again, also after a crash."""
+        for rule, why in (([2], "namespaces-used-up"), ("attached", "namespace")):
+            with self.subTest(rule=rule):
+                host, red = self.kept_by_red(rule)
+                self.change(host, self.blues(namespaces=rule, erase="never"))
+                host.daemon.kill9()
+                host.daemon.start()
+                host.wait_all_ready(2)
+                self.refused(why, host.vm(user="blue").acquire, tenant="blue", pool="disk", vm="b1")
+                shown = {n["nsid"]: n for n in host.call_fresh("GetController", address=PF)["controller"]["namespaces"]}
+                kept = [n for n in shown.values() if n["tenant"]]
+                self.assertEqual([(n["vf"], n["tenant"], n["vm"], n["erase"]) for n in kept], [(None, "red", "red1", "never")])
+                self.assertEqual(host.vf(red.vfs[0])["namespaces"], [])
+                self.change(host, policy(namespaces=rule, erase="never", blue=False))
+                host.wait_all_ready(2)
+                self.assertIn("red's secret", host.tree.disks(PF, self.vf(host.vm(pool="disk", vm="red2"))).values())
+                self.assertEqual(host.tree.commands(PF, "format", "delete"), [])
+                host.close()
+
+    def test_never_erased_and_given_to_nobody(self):
+        """A rule that gives it to nobody leaves the data where they are."""
+        host, red = self.kept_by_red([2])
+        for disk in ({}, {"namespaces": {"size": "1G"}}):
+            self.change(host, policy(**disk))
+            host.wait_all_ready(2)
+            blue = host.vm(user="blue", tenant="blue", pool="disk", vm="b1")
+            self.assertNotIn("red's secret", host.tree.disks(PF, self.vf(blue)).values())
+            blue.kill()
+            host.wait_all_ready(2)
+        self.assertEqual((self.records(host), host.tree.commands(PF, "format")), (["SIM09_00_0-2.json"], []))
+
     def test_none(self):
         """What is attached to an idle VF's controller is not its tenant's to see."""
         host = self.host([nvme(PF, total=4, controller={"namespaces": [namespace(1, shared=True, data="shared", controllers=[0, 1, 2, 3, 4])]})],
