@@ -289,6 +289,11 @@ static void on_online(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 return;
         (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
         v->nvme_offline = false;
+        if (!nvme_can_follow(managed_pf(v->vf.pf),
+                             &g->storage)) { /* the rule is another since it got ready */
+                end(g, false, REASON_NAMESPACE, 0, NVME_CANNOT_FOLLOW);
+                return;
+        }
         if (g->storage.namespaces == NAMESPACES_NONE) {
                 end(g, false, REASON_NONE, 0, "");
                 return;

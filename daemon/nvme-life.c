@@ -277,8 +277,13 @@ static void step_detach(struct managed_vf *v) {
         vf_submit(v, &op);
 }
 
-static bool stays_as_it_is(const struct storage *s) {
-        return s->namespaces == NAMESPACES_ATTACHED && s->erase == ERASE_NEVER;
+/* Without Virtualization Management it does not say which controller a VF is, without Namespace Management
+ * not which namespaces a controller has, nor can these be taken from it. */
+bool nvme_can_follow(const struct managed_pf *p, const struct storage *s) {
+        const uint32_t needed = NVME_CAN_VIRTUALIZE | NVME_CAN_NAMESPACES;
+
+        return (s->namespaces == NAMESPACES_ATTACHED && s->erase == ERASE_NEVER) ||
+               (p->nvme.primary.can & needed) == needed;
 }
 
 /* Whoever had it has lost it, with its data; who is next waits until the host's disk is gone. */
@@ -298,10 +303,8 @@ void nvme_step(struct managed_vf *v) {
                         nvme_read(p);
                 return;
         }
-        if (!(p->nvme.primary.can & NVME_CAN_VIRTUALIZE) && !stays_as_it_is(storage_of(v))) {
-                vf_blocked(v, REASON_NAMESPACE,
-                           "its controller does not say what its VFs see; only \"namespaces\": \"attached\" "
-                           "that are erased \"never\" are possible");
+        if (!nvme_can_follow(p, storage_of(v))) {
+                vf_blocked(v, REASON_NAMESPACE, NVME_CANNOT_FOLLOW);
                 return;
         }
         if (v->nvme_stage == STAGE_OFFLINE && v->fresh) /* just enabled, or reset under our fence */

@@ -39,6 +39,11 @@ bool nvme_stays_with(const struct managed_pf *p, const struct storage *s, const 
 void nvme_claim_kept(struct managed_vf *v);
 
 /* nvme-life.c: the secondary controller of an idle VF. */
+/* The controller can do what the rule of a pool asks for. */
+bool nvme_can_follow(const struct managed_pf *p, const struct storage *s);
+#define NVME_CANNOT_FOLLOW                                                                                   \
+        "its controller does not say what its VFs see; only \"namespaces\": \"attached\" that are erased "   \
+        "\"never\" are possible"
 bool nvme_is_due(const struct managed_vf *v);
 /* Offline, its disks taken away and their data made unreadable, then online with its resources; each step
  * ends in vf_advance(). */

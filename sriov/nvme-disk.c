@@ -48,9 +48,9 @@ static int attachment(struct nvme_admin *a, uint32_t nsid, uint16_t controller, 
         return nvme_admin_failed(a, r, reason, step);
 }
 
-static int no_secondary(struct nvme_admin *a) {
+static int cannot_tell(struct nvme_admin *a) {
         a->reason = REASON_NAMESPACE;
-        snprintf(a->detail, sizeof(a->detail), "the controller does not tell who its VFs are");
+        snprintf(a->detail, sizeof(a->detail), "the controller does not tell what its VFs see");
         return -EOPNOTSUPP;
 }
 
@@ -111,7 +111,7 @@ int nvme_admin_attach(struct nvme_admin *a, uint64_t nsid, bool exclusive) {
         int r = nvme_admin_read(a);
 
         if (r >= 0 && !a->secondary)
-                r = no_secondary(a);
+                r = cannot_tell(a);
         if (r >= 0)
                 r = nvme_may_attach(&a->state, a->secondary, nsid, exclusive, &a->reason, a->detail,
                                     sizeof(a->detail));
@@ -144,7 +144,9 @@ int nvme_admin_detach(struct nvme_admin *a, uint64_t nsid, uint64_t *ret_n) {
         int r = nvme_admin_read(a);
 
         *ret_n = 0;
-        if (r < 0 || !a->secondary)
+        if (r >= 0 && (!a->secondary || !(a->state.primary.can & NVME_CAN_NAMESPACES)))
+                r = cannot_tell(a); /* no list is not an empty one */
+        if (r < 0)
                 return r;
         FOREACH_ARRAY(i, a->state.attachments, a->state.primary.n_attachments) {
                 if (i->controller != a->secondary->controller || (nsid != 0 && i->nsid != nsid))

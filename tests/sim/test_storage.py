@@ -167,6 +167,25 @@ class ResourcesTest(StorageTest):
         host = self.storage(controller={"can": ["namespaces", "format"]})
         wait_for(lambda: [vf["reason"] for vf in host.vfs().values()] == ["namespace"] * 4)
 
+    def test_without_namespace_management(self):
+        """Nobody knows what is attached: that is not nothing, also when the rule changes under a VF that is ready."""
+        can = ["virtualize", "format"]
+        host = self.storage(controller={"can": can})
+        wait_for(lambda: [vf["reason"] for vf in host.vfs().values()] == ["namespace"] * 4)
+        host.close()
+        for rule in ({}, {"namespaces": "attached", "erase": "format"}):
+            with self.subTest(rule=rule):
+                host = self.storage(controller={"can": can, "namespaces": [namespace(1, data="x", controllers=[1])]}, blue=False,
+                                    namespaces="attached", erase="never")
+                host.wait_all_ready(4)
+                host.vm(pool="disk", vm="vm1").kill()
+                host.wait_all_ready(4)
+                host.write_policy(policy(**rule))
+                host.call("Reload")
+                self.refused("namespace", host.vm(user="blue").acquire, tenant="blue", pool="disk", vm="vm2")
+                self.assertEqual(host.tree.commands(PF, "format", "detach"), [])
+                host.close()
+
     def test_primary_gives(self):
         q = {"flexible": 16, "primary": 16, "next": 16, "private": 8, "secondary_max": 8, "granularity": 1}
         i = {"flexible": 8, "primary": 8, "next": 8, "private": 8, "secondary_max": 4, "granularity": 1}
