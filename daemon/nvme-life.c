@@ -76,8 +76,14 @@ static void on_stage(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 if (managed_pf(v->vf.pf)->nvme_short)
                         nvme_changed(managed_pf(v->vf.pf));
                 managed_pf(v->vf.pf)->nvme_stale = true;
-        } else
+        } else {
+                const struct nvme_secondary *c =
+                                nvme_secondary_of(&managed_pf(v->vf.pf)->nvme, v->vf.index + 1);
+
+                if (stage == STAGE_DETACH && c)
+                        nvme_detached(managed_pf(v->vf.pf), c->controller, 0);
                 v->nvme_stage = stage + 1;
+        }
         vf_advance(v);
 }
 
@@ -131,6 +137,8 @@ static void on_erased(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 attach_again(v, d->nsid);
                 return;
         }
+        if (d)
+                nvme_detached(managed_pf(v->vf.pf), -1, d->nsid);
         if (d && d->made && d->erase != ERASE_DELETE && reply->error == 0)
                 (void) disk_is_erased(v, d); /* if not written down, it is only erased once more */
         else if (d)

@@ -7,7 +7,9 @@
 #include "daemon/events.h"
 #include "daemon/lease.h"
 #include "daemon/reconcile.h"
+#include "daemon/waiting.h"
 #include "daemon/worker-nvme.h"
+#include "sriov/nvme-rules.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -266,7 +268,7 @@ static unsigned count_listed(const struct managed_pf *p, const struct storage *s
         FOREACH_ARRAY(nsid, s->list, s->n_list) {
                 const struct disk *d = disk_of(p, *nsid);
 
-                n += nvme_has_namespace(&p->nvme, *nsid) &&
+                n += nvme_has_namespace(&p->nvme, *nsid) && !nvme_others_have(&p->nvme, *nsid, -1) &&
                      (!d || (d->kept && nvme_stays_with(p, s, d, NULL)));
         }
         return n;
@@ -286,5 +288,31 @@ void nvme_count_disks(struct managed_pf *p) {
         else
                 return;
         p->pf.needs_disks = true;
+        if (fit > p->pf.free_disks)
+                waiting_soon(p->manager);
         p->pf.free_disks = (unsigned) MIN(fit, (uint64_t) UINT_MAX);
+}
+
+static void drop_attachments(struct managed_pf *p, int controller, uint32_t nsid) {
+        struct nvme_state *s = &p->nvme;
+        uint32_t kept = 0;
+
+        for (uint32_t i = 0; i < s->primary.n_attachments; i++)
+                if (s->attachments[i].controller != controller && s->attachments[i].nsid != nsid)
+                        s->attachments[kept++] = s->attachments[i];
+        s->primary.n_attachments = kept;
+        nvme_count_disks(p);
+}
+
+void nvme_detached(struct managed_pf *p, int controller, uint32_t nsid) {
+        const struct inventory *all = &p->manager->inventory;
+
+        for (size_t i = 0; i < all->n_pfs; i++) {
+                struct managed_pf *q = managed_pf(all->pfs[i]);
+
+                if (q->nvme_known &&
+                    (q == p || (p->nvme.primary.serial[0] &&
+                                strcmp(p->nvme.primary.serial, q->nvme.primary.serial) == 0)))
+                        drop_attachments(q, controller, nsid);
+        }
 }

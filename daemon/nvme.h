@@ -22,6 +22,9 @@ void nvme_doubt_all(struct manager *m);  /* somebody asks: the next scan reads a
 void nvme_forget(struct managed_pf *p);
 /* Counts the disks that leases can have: after a change of ledger, policy or state. */
 void nvme_count_disks(struct managed_pf *p);
+/* A controller (-1: none) has no namespace any more, or nobody has this one (0: none), whatever was read
+ * before: no port of the card counts it as taken until it is read again. */
+void nvme_detached(struct managed_pf *p, int controller, uint32_t nsid);
 /* Takes an answer over. 0 or -errno. */
 int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd);
 

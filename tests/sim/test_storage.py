@@ -475,7 +475,7 @@ class DiskTest(StorageTest):
         host = self.host([nvme(PF, total=2, controller={"namespaces": [namespace(1, data="host", controllers=[0])]})],
                          policy=policy(namespaces=[1]))
         host.wait_all_ready(2)
-        self.refused("namespace", host.vm().acquire, pool="disk", vm="vm1")
+        self.refused("namespaces-used-up", host.vm().acquire, pool="disk", vm="vm1")
         host.wait_all_ready(2)
         with host.tree.controller(PF) as state:
             self.assertEqual(state["namespaces"][0]["data"], "host")
@@ -572,6 +572,18 @@ class PlacementTest(StorageTest):
         self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm0")), [PF])
         wait_for(lambda: {p["address"]: p["available"] for p in host.call("ListPFs")["pfs"]}[PF] == G)
         self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm1", count=2)), [TWO, TWO])
+
+    def test_listed_and_somebody_has_it(self):
+        """The first PF's is the host's: no lease is placed there, until it is not."""
+        host = self.two({"controller": {"namespaces": [namespace(1, data="host", controllers=[0])]}},
+                        {"controller": {"namespaces": [namespace(1)]}}, namespaces=[1])
+        self.assertEqual(self.pfs_of(host.vm(pool="disk", vm="vm0")), [TWO])
+        waits = host.vm()
+        waits.begin("acquire", parameters={"tenant": "red", "pool": "disk", "vm": "vm1", "wait": 30})
+        wait_for(lambda: any(pool["waiting"] for pool in host.call("ListPools")["pools"]))
+        self.assertEqual(host.command_by_hand(PF, "detach", controller=0, nsid=1), (0, 0))
+        host.call("Rescan")
+        self.assertEqual(waits.end_of()["reply"]["lease"]["vfs"][0][:-1], PF[:-1])
 
     def test_none_needed(self):
         host = self.two({"controller": {"capacity": 0}}, {}, namespaces="none")
