@@ -18,9 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #define DEVICE     "sys/bus/pci/devices/%s/"
 #define UPPERS_MAX 8U /* interfaces stacked on each other */
+
+#define CLAIM_TRIES 5U
+#define CLAIM_NSEC  20000000L /* between two of them */
 
 struct search {
         int root_fd;
@@ -170,13 +174,23 @@ static int check_holders(struct search *s, const char *name) {
 
 /* Everything that needs a block device for itself claims it (block/bdev.c:bd_prepare_to_claim): file systems
  * in whatever namespace, swap, md, dm, ZFS. Without O_CREAT, O_EXCL asks for the same and fails if it is
- * claimed; nothing is changed. */
+ * claimed; nothing is changed.
+ *
+ * It is a claim, too, until the descriptor is closed: another worker that looks at the same time, or at
+ * another partition of the disk, gets EBUSY of it. That is over in no time, and a real user's claim lasts. */
 static int check_claim(struct search *s, const char *name, const char *node) {
-        _cleanup_close_ int fd = root_openf(s->root_fd, O_RDONLY | O_EXCL | O_NONBLOCK, "%s", node + 1);
+        int r = -EBUSY;
 
-        if (fd == -EBUSY)
+        for (unsigned i = 0; r == -EBUSY && i < CLAIM_TRIES; i++) {
+                if (i > 0)
+                        nanosleep(&(struct timespec){ .tv_nsec = CLAIM_NSEC }, NULL);
+                _cleanup_close_ int fd =
+                                root_openf(s->root_fd, O_RDONLY | O_EXCL | O_NONBLOCK, "%s", node + 1);
+                r = MIN(fd, 0);
+        }
+        if (r == -EBUSY)
                 return in_use(s, "%s is claimed by the kernel", name);
-        return fd >= 0 || fd == -ENOMEDIUM || fd == -ENXIO ? 0 : fd;
+        return r == -ENOMEDIUM || r == -ENXIO ? 0 : r;
 }
 
 /* A partition's is its disk's. One that does not say is looked at. */

@@ -6,8 +6,14 @@
 #include "tests/unit/faketree.h"
 #include "tests/unit/test.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define DISK   "0000:02:00.0"
 #define CARD   "0000:03:00.0"
@@ -21,6 +27,29 @@
 #define LINE6(name, destination, length)                                                                     \
         destination " " length " " ZEROES " 00 fe800000000000000000000000000001 00000400 00000001 00000000 " \
                     "00450003     " name "\n"
+
+/* How often whoever wants to claim a file of /dev is told that another has: an ordinary file cannot be
+ * claimed.
+ */
+static unsigned claimed;
+
+/* Instead of libc's, which common/root.c calls. */
+long syscall(long number, ...) {
+        long (*real)(long, ...) = (long (*)(long, ...)) dlsym(RTLD_NEXT, "syscall");
+        va_list ap;
+        long a[6];
+
+        va_start(ap, number);
+        for (unsigned i = 0; i < ARRAY_SIZE(a); i++)
+                a[i] = va_arg(ap, long);
+        va_end(ap);
+        if (number == SYS_openat2 && claimed > 0 && ((const struct open_how *) a[2])->flags & O_EXCL) {
+                claimed--;
+                errno = EBUSY;
+                return -1;
+        }
+        return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 static int set_up(void **state) {
         static struct faketree t;
@@ -124,6 +153,19 @@ static void test_mounts_and_swap(void **state) {
                        "/dev/nvme0n1p2                  partition 1 0 -2\n");
         assert_int_equal(ask(t, DISK, "nvme0n1p2 is swap"), 1);
         assert_int_equal(ask(t, CARD, ""), 0);
+}
+
+/* Another worker that looks at the same time claims it for a moment, whoever uses it for good. */
+static void test_claims(void **state) {
+        struct faketree *t = *state;
+
+        block(t, "nvme0n1", NVME "/nvme0n1", "259:0\n");
+        claimed = 2;
+        assert_int_equal(ask(t, DISK, ""), 0);
+        assert_int_equal(claimed, 0);
+        claimed = 1000;
+        assert_int_equal(ask(t, DISK, "nvme0n1 is claimed by the kernel"), 1);
+        claimed = 0;
 }
 
 static void test_holders(void **state) {
@@ -299,6 +341,7 @@ int main(void) {
                 TEST(test_idle),
                 TEST(test_vfs_and_display),
                 TEST(test_mounts_and_swap),
+                TEST(test_claims),
                 TEST(test_holders),
                 TEST(test_multipath),
                 TEST(test_routes),
