@@ -26,7 +26,7 @@ static void take_facts(struct managed_pf *p) {
         p->pf.nvme_host_interrupts = n->interrupts.primary;
 }
 
-int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
+static int take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
         struct nvme_state state = { 0 };
 
         if (reply->error < 0)
@@ -178,11 +178,11 @@ static void vfs_go_on(struct managed_pf *p) {
 
 static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], void *userdata) {
         struct managed_pf *p = userdata;
-        bool first = !p->nvme_known;
+        bool first = !p->nvme_known || p->nvme_news;
         uint32_t could = p->pf.nvme_can;
 
         p->nvme_asking = false;
-        int r = p->gone ? 0 : nvme_take(p, reply, fds[0]);
+        int r = p->gone ? 0 : take(p, reply, fds[0]);
         for (unsigned i = 0; i < WORKER_FDS_MAX; i++)
                 close_fd(&fds[i]);
         if (p->gone) {
@@ -207,9 +207,10 @@ static void on_state(const struct worker_reply *reply, int fds[WORKER_FDS_MAX], 
                 bring_back(p);
         if (r < 0 && !p->nvme_failed)
                 pf_rescan_soon(p); /* a worker failed: that asks again */
-        else if (first)
+        else if (first) {
+                p->nvme_news = false;
                 vfs_go_on(p);
-        else if (p->pf.nvme_can != could)
+        } else if (p->pf.nvme_can != could)
                 reconcile_soon(p->manager); /* the host took, or freed, a disk of it */
 }
 
@@ -221,6 +222,20 @@ void nvme_read(struct managed_pf *p) {
         p->nvme_stale = false;
         (void) sd_event_now(p->manager->event, CLOCK_MONOTONIC, &p->nvme_asked);
         p->nvme_asking = worker_link_submit(p->manager->link, &op) >= 0;
+}
+
+/* Its caller is in the middle of something, so what follows for the VFs is on_state()'s. It asks once more:
+ * an answer counts only for VFs that were set before it was asked for. */
+int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd) {
+        bool known = p->nvme_known;
+        uint32_t could = p->pf.nvme_can;
+
+        int r = take(p, reply, fd);
+        if (r >= 0 && (!known || p->pf.nvme_can != could)) {
+                p->nvme_news = true;
+                nvme_changed(p);
+        }
+        return r;
 }
 
 /* With what was shown so far until then. */

@@ -25,7 +25,8 @@ void nvme_count_disks(struct managed_pf *p);
 /* A controller (-1: none) has no namespace any more, or nobody has this one (0: none), whatever was read
  * before: no port of the card counts it as taken until it is read again. */
 void nvme_detached(struct managed_pf *p, int controller, uint32_t nsid);
-/* Takes an answer over. 0 or -errno. */
+/* Takes over an answer to somebody else's question. If it changes what the PF's VFs may do, such as that the
+ * host uses a disk, nvme.c reads the state itself and they follow. 0 or -errno. */
 int nvme_take(struct managed_pf *p, const struct worker_reply *reply, int fd);
 
 /* The host uses a disk of it, and the policy does not allow VFs beside that. */

@@ -35,6 +35,7 @@ struct managed_pf {
         struct nvme_state nvme;                           /* see nvme.h; nothing before nvme_known */
         bool nvme_known, nvme_asking;
         bool nvme_stale;    /* something was done to it since it was asked */
+        bool nvme_news;     /* what was said to somebody else matters to its VFs, which do not know it yet */
         bool nvme_short;    /* a VF waits for resources that others have */
         bool nvme_failed;   /* it was asked and did not answer; until something changes */
         uint64_t nvme_read; /* usec, monotonic: when it answered */

@@ -304,6 +304,18 @@ class HostDiskTest(StorageTest):
         self.uses(host, True)
         self.refused("host-disk", host.vm().acquire, pool="disk", vm="vm1")
         self.assertEqual(self.attached(host), {})
+        wait_for(lambda: self.reasons(host) == ["host-disk"] * 4)
+
+    def test_what_is_shown_is_done(self):
+        """Whoever looks at the controller sees that the host uses a disk: the VFs are not offered any longer."""
+        host = self.storage()
+        host.wait_all_ready(4)
+        for uses in (True, False):
+            self.uses(host, uses)
+            shown = host.call("GetController", address=PF)["controller"]
+            self.assertEqual("host-uses" in shown["can"], uses)
+            wait_for(lambda: self.reasons(host) == (["host-disk"] * 4 if uses else ["none"] * 4))  # noqa: B023
+        host.wait_all_ready(4)
 
 
 class DiskTest(StorageTest):
