@@ -28,6 +28,7 @@ struct lane {
         struct address pf;
         bool busy;
         struct queue waiting;
+        uint64_t slow_ended; /* usec, monotonic: when an operation with more time than usual came back last */
 };
 
 struct worker {
@@ -243,6 +244,49 @@ static void lane_cancel(struct worker_link *l, struct lane *lane) {
         }
 }
 
+static uint64_t now_usec(struct worker_link *l) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+static uint64_t patience(const struct worker_link *l, const struct worker_op *op) {
+        return op->timeout_usec ? op->timeout_usec : l->config.timeout_usec;
+}
+
+/* A command to an NVMe controller that may take minutes, such as a format, makes others to the same
+ * controller wait in the kernel: it holds scan_lock, and flushes the scan that follows
+ * (drivers/nvme/host/core.c: nvme_passthru_start, nvme_passthru_end). Their time begins anew as long as an
+ * operation of their PF with more time than theirs is under way, which its own deadline ends, and once more
+ * when one has come back: that is progress, also for one with as much time. Not a longer time for all: with
+ * nothing slow under way, what hangs is to be found soon. */
+static bool waits_behind_slow(struct worker_link *l, const struct worker_op *op) {
+        const struct lane *lane = op->vf_scope ? NULL : lane_get(l, op->pf);
+
+        if (!lane)
+                return false;
+        for (struct worker *w = l->workers; w; w = w->next)
+                if (w->entry && !w->abandoned && !w->entry->op.vf_scope &&
+                    address_equal(w->entry->op.pf, op->pf) && patience(l, &w->entry->op) > patience(l, op))
+                        return true;
+        return lane->slow_ended > 0 && now_usec(l) - lane->slow_ended < patience(l, op);
+}
+
+static void note_slow(struct worker_link *l, const struct worker_op *op) {
+        struct lane *lane = op->vf_scope || patience(l, op) <= l->config.timeout_usec ? NULL
+                                                                                      : lane_get(l, op->pf);
+
+        if (lane)
+                lane->slow_ended = now_usec(l);
+}
+
+static int again_later(sd_event_source *s, uint64_t usec) {
+        int r = sd_event_source_set_time_relative(s, usec);
+
+        return r < 0 ? r : sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         struct worker *w = userdata;
         struct worker_link *l = w->link;
@@ -251,6 +295,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
                 worker_not_started(w, "no answer");
                 return 0;
         }
+        if (waits_behind_slow(l, &w->entry->op))
+                return again_later(s, patience(l, &w->entry->op));
         /* It may be in an uninterruptible sleep, so killing is of no use; its own end of the socket tells
          * when it is over */
         if (!w->abandoned)
@@ -260,7 +306,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
                  "%s does not return; its worker is abandoned", worker_op_name(w->entry->op.request.op));
         struct entry *e = calloc(1, sizeof(*e));
         if (!e) /* answered late rather than never: try again shortly */
-                return sd_event_source_set_time_relative(s, 1000000);
+                return again_later(s, 1000000);
         *e = *w->entry;
         w->entry->op.serial = false; /* the copy gives the lane back */
         if (e->op.serial && !e->op.vf_scope)
@@ -268,13 +314,6 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         entry_fail(l, e, -ETIMEDOUT, "no answer from the kernel");
         free(e);
         return 0;
-}
-
-static uint64_t now_usec(struct worker_link *l) {
-        uint64_t usec = 0;
-
-        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &usec);
-        return usec;
 }
 
 /* What came first from a new worker: the answer to its ping, or nothing good. */
@@ -323,6 +362,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
                          worker_op_name(e->op.request.op), reply.detail, errno_text(reply.error));
         if (reply.error == -ETIMEDOUT || reply.error == -ECANCELED)
                 reply.error = -EIO; /* a driver that gave up; these two mean that no worker came back */
+        note_slow(l, &e->op);
         entry_done(l, e, &reply, fds);
         free(e);
         return 0;
@@ -431,9 +471,8 @@ static int on_kick(sd_event_source *s, void *userdata) {
                         worker_lost(w, errno_text(r));
                         continue;
                 }
-                uint64_t timeout = e->op.timeout_usec ? e->op.timeout_usec : l->config.timeout_usec;
-                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC, timeout, 0,
-                                               on_deadline, w);
+                r = sd_event_add_time_relative(l->event, &w->deadline, CLOCK_MONOTONIC, patience(l, &e->op),
+                                               0, on_deadline, w);
                 if (r < 0)
                         log_error("cannot set a deadline: %s", errno_text(r));
         }

@@ -5,7 +5,8 @@
  * Operations of one PF that the kernel serializes anyway (numvfs, bind, unbind) wait for each other here, in
  * the order they came; everything else runs side by side on as many workers as there are. An operation past
  * its deadline is answered with -ETIMEDOUT and its worker is abandoned: it is not waited for, and when it
- * comes back after all, on_return says so. */
+ * comes back after all, on_return says so. While one of the same PF that has more time is under way, the
+ * deadline of the others moves on: they may wait for it in the kernel. */
 
 #include "daemon/worker-protocol.h"
 

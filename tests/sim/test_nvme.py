@@ -208,6 +208,40 @@ class FailureTest(NvmeTest):
                 host.check_invariants()
                 host.close()
 
+    def test_waits_behind_a_slow_one(self):
+        """A format makes the other commands of its PF wait in the kernel: none of them hangs. One that does is found after it."""
+        pf = nvme(ONE, total=2, controller={"namespaces": [namespace(1), namespace(2)]})
+        host = self.storage(pf, namespaces=[1, 2], erase="format", options=("--worker-timeout", "1"))
+        for really in (False, True):
+            host.wait_all_ready(2)
+            first, second = host.vm(pool="disk", vm="db1"), host.vm(pool="disk", vm="db2")
+            nsid = next(iter(self.disks(host, first)))
+            behind = {"hang": True} if really else {"delay": 2500}
+            with host.tree.controller(ONE) as state:
+                state["fail"] = [{"command": "format", "nsid": nsid, "count": 1, **({"delay": 2500} if really else {"hang": True})},
+                                 {"command": "detach", "nsid": 3 - nsid, "count": 1, **behind}]
+            first.kill()
+            wait_for(lambda: [f["command"] for f in self.failures(host)] == ["detach"])
+            second.kill()
+            if really:
+                wait_for(lambda: [p["stuck"] for p in host.call("ListPFs")["pfs"]] == [True])
+            else:
+                host.wait_state(second.vfs[0], "ready")
+                self.assertEqual(host.states()[first.vfs[0]], "reclaiming")
+                self.assertEqual([p["stuck"] for p in host.call("ListPFs")["pfs"]], [False])
+                host.unhang()
+                host.wait_all_ready(2)
+                os.unlink(host.tree.path("sim/unhang"))
+        host.unhang()
+        wait_for(lambda: self.clear_all(host).count("ready") == 2)
+        host.check_invariants()
+
+    def failures(self, host):
+        """Those that have not hit yet."""
+        with host.tree.controller(ONE) as state:
+            return state["fail"]
+
+
 class RestartTest(NvmeTest):
     def test_leased_vf_is_left_alone(self):
         """Whoever drives it loses nothing by a daemon that is stopped, killed, or upgraded."""
