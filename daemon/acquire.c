@@ -401,6 +401,12 @@ static bool still_isolated(const struct allocation *a, char *detail, size_t size
                                  r == -ENODEV ? reason_sentence(REASON_GONE) : errno_text(r));
                         return false;
                 }
+                if (!vf_fence_holds(v)) { /* bound anew, and no event has told it yet */
+                        snprintf(detail, size, "%s: it was unbound and bound again: its fence is gone",
+                                 ADDRESS_STR(v->vf.address));
+                        pf_rescan_soon(managed_pf(v->vf.pf));
+                        return false;
+                }
                 vf_judge(v, &j);
                 const struct finding *f = judgement_obstacle(&j, vf_accepted(v));
                 if (f) {

@@ -75,7 +75,7 @@ static void vf_gone(struct managed_vf *v) {
  * looked: that takes it out of its group (drivers/vfio/group.c:vfio_device_remove_group), and the descriptor
  * fences nothing. */
 static void vf_check_stored_fence(struct managed_vf *v) {
-        if (vf_has_vfio(&v->vf) && fence_holds(&v->vf, v->manager->inventory.fence, v->fence))
+        if (vf_has_vfio(&v->vf) && vf_fence_holds(v))
                 v->fresh = true;
         else
                 vf_drop_fence(v);
@@ -130,7 +130,7 @@ static void vf_observe(struct managed_vf *v) {
                         vf_drop_fence(v);
                         v->fresh = v->evident = v->plain = v->nvme_set = false;
                         vf_enter(v, VF_EVENT_IGNORED, REASON_NOT_MANAGED);
-                } else if (vfio != (v->vf.state != VF_UNBOUND)) {
+                } else if (vfio != (v->vf.state != VF_UNBOUND) || !vf_fence_holds(v)) {
                         vf_drop_fence(v);
                         v->fresh = false;
                         vf_enter(v, vfio ? VF_EVENT_SEEN_BOUND : VF_EVENT_SEEN, REASON_NONE);

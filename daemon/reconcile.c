@@ -421,8 +421,9 @@ void reconcile_identified(struct managed_pf *p) {
 
 void reconcile_worker_returned(const struct worker_op *op, void *manager) {
         struct address target = op->request.address;
-        bool vf_scope = op->vf_scope;
         struct manager *m = manager;
+        /* Of several that hang it is the last that says the PF works again */
+        bool vf_scope = op->vf_scope || worker_link_hangs(m->link, op->pf);
         struct pf *known = inventory_find_pf(&m->inventory, op->pf);
 
         log_with(LOG_NOTICE, (&(struct log_fields){ .address = &target }), "the operation that hung is over");

@@ -7,6 +7,7 @@
 #include "daemon/quarantine.h"
 #include "daemon/store.h"
 #include "daemon/vf.h"
+#include "iommu/fence.h"
 #include "iommu/group.h"
 #include "sriov/inventory.h"
 
@@ -121,6 +122,10 @@ void vf_store_fence(struct managed_vf *v) {
                 return;
         v->stored_msi = v->vf.msi_isolated == TRI_YES;
         v->fence_stored = fdstore_put(v->manager->fdstore, v->vf.address, v->stored_msi, v->fence) >= 0;
+}
+
+bool vf_fence_holds(const struct managed_vf *v) {
+        return v->fence < 0 || fence_holds(&v->vf, v->manager->inventory.fence, v->fence);
 }
 
 void vf_drop_fence(struct managed_vf *v) {

@@ -145,6 +145,8 @@ void vf_blocked(struct managed_vf *v, enum reason reason, const char *detail) {
                 quarantine_blocked(v, reason, detail);
                 return;
         }
+        if (reason != REASON_NONE && v->fence < 0 && (!v->retry || reason == REASON_HELD))
+                v->fresh = false; /* it stands where anybody can use it, and for longer than a moment */
         v->vf.reason = v->shown = reason;
         text_copy(v->detail, sizeof(v->detail), detail);
         if (!news)

@@ -136,6 +136,8 @@ int vf_refresh(struct managed_vf *v);  /* re-reads its facts from sysfs; -ENODEV
 bool vf_has_vfio(const struct vf *vf); /* bound to vfio-pci or a variant driver */
 void vf_keep_fence(struct managed_vf *v, int fd_taken);
 void vf_store_fence(struct managed_vf *v); /* from now on a restarted daemon finds it READY */
+/* False only if it has a fence that fences nothing: its driver was taken away meanwhile, and given back. */
+bool vf_fence_holds(const struct managed_vf *v);
 void vf_drop_fence(struct managed_vf *v);
 
 /* vf-evidence.c: what is known of its isolation. */

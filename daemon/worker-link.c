@@ -413,6 +413,13 @@ static struct worker *worker_new(struct worker_link *l) {
         return w;
 }
 
+bool worker_link_hangs(const struct worker_link *l, struct address pf) {
+        for (const struct worker *w = l->workers; w; w = w->next)
+                if (w->abandoned && w->entry && !w->entry->op.vf_scope && address_equal(w->entry->op.pf, pf))
+                        return true;
+        return false;
+}
+
 static struct worker *worker_idle(struct worker_link *l) {
         for (struct worker *w = l->workers; w; w = w->next)
                 if (!w->abandoned && !w->starting && !w->entry)

@@ -51,6 +51,9 @@ void worker_link_warm(struct worker_link *l);
 /* Queues a copy of the operation. 0 or -ENOMEM. */
 int worker_link_submit(struct worker_link *l, const struct worker_op *op);
 
+/* True if an abandoned worker is still at an operation whose hang is blamed on this PF as a whole. */
+bool worker_link_hangs(const struct worker_link *l, struct address pf);
+
 /* True if the reply says that the worker, not the device, was the trouble: worth another try. */
 bool worker_reply_is_transient(const struct worker_reply *reply);
 

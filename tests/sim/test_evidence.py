@@ -311,6 +311,18 @@ class AcceptTest(SimTest):
         vm.kill()
         host.wait_state(vm.vfs[0], "ready")
 
+    def test_what_stood_open_meanwhile_is_scrubbed(self):
+        """Nobody has used a VF that was just enabled, but it waited where anybody could."""
+        for accepted, resets in ((("unsafe-interrupts",), 0), ((), 1)):
+            with self.subTest(accepted=accepted):
+                host = self.host(policy=self.policy(*accepted), msi_isolation=False, unsafe_interrupts=True)
+                if not accepted:
+                    wait_for(lambda: {vf["state"] for vf in host.vfs().values() if vf["reason"]} == {"bound"}, what="VFs that wait")
+                    host.write_policy(self.policy("unsafe-interrupts"))
+                    host.call("Reload")
+                host.wait_all_ready(4)
+                self.assertEqual({host.resets(address) for address in host.vfs()}, {resets})
+
     def test_only_what_is_accepted(self):
         host = self.host(policy=self.policy("unsafe-interrupts"), start=False)
         host.tree.port(host.tree.pfs[ONE], acs_control=0)
