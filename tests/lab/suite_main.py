@@ -296,6 +296,23 @@ def test_vf_unbound_behind_our_back_is_noticed():
     assert lab.open_error(f"/dev/vfio/{vf(address)['group']}") == EBUSY
 
 
+def test_driver_taken_away_and_given_back_at_once():
+    """When the daemon looks, the VF has its driver as before, but its fence has lost the group."""
+    address, pid = next(v["address"] for v in listing("vfs") if v["state"] == "ready"), lab.main_pid()
+    blind = lab.KERNEL == "stock"  # with iommufd the kernel waits until the daemon has let go
+    if blind:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for verb in ("unbind", "bind"):
+            with contextlib.suppress(OSError), open(f"/sys/bus/pci/drivers/vfio-pci/{verb}", "w", encoding="ascii") as f:
+                f.write(address)
+        node = f"/dev/vfio/{os.path.basename(os.readlink(f'{SYS}/{address}/iommu_group'))}"
+        assert not blind or lab.open_error(node) == 0, "it is fenced all the same"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: ready(address) and lab.open_error(node) == EBUSY, 30, "fenced again")
+
+
 def test_lost_events_are_made_good():
     pid = lab.main_pid()
     address = next(v["address"] for v in listing("vfs") if v["state"] == "ready")
