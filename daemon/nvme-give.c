@@ -162,9 +162,8 @@ static bool is_kept_for(const struct giving *g, const struct disk *d) {
 }
 
 /* The lowest of the list that exists, and that nobody has or has left data in, unless they were kept for this
- * tenant. One that another controller
- * has, such as the host's, must not even be recorded: what is recorded will be erased. 0: none;
- * *ret_elsewhere if only because others have what there is. */
+ * tenant. One that another controller has, such as the host's, must not even be recorded: what is recorded
+ * will be erased. 0: none; *ret_elsewhere if only because others have what there is. */
 static uint32_t choose(const struct giving *g, bool *ret_elsewhere) {
         const struct managed_pf *p = managed_pf(g->vf->vf.pf);
 
