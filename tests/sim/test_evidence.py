@@ -444,7 +444,7 @@ class TrialTest(SimTest):
 
     def test_switch_goes_on_while_a_fence_is_taken(self):
         host = self.host(start=False, msi_isolation=False)
-        host.faults("op=fence delay=500")
+        host.faults("op=fence delay=3000")
         host.daemon.start(wait=False)
         wait_for(lambda: len(host.faults_hit()) == 4)
         host.tree.unsafe_interrupts("Y")
