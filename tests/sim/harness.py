@@ -500,7 +500,9 @@ class Host:
 
     def check_invariants(self):
         """What must hold at any time when nothing is under way."""
-        vfs, leases = self.vfs(), self.leases()
+        vfs, leases, before = self.vfs(), self.leases(), None
+        while leases != before:  # one that ended between the two answers would be in one of them only
+            before, vfs, leases = leases, self.vfs(), self.leases()
         owners = {}
         for lease in leases.values():
             for address in lease["vfs"]:

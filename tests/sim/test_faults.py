@@ -205,6 +205,18 @@ class EnableTest(SimTest):
 
 
 class LeaseFaultTest(SimTest):
+    def test_directory_that_goes_first(self):
+        """A card that is pulled out while a VF is reset: what is seen first may be that its directory is gone."""
+        for error in ("ENODEV", "ENOENT"):
+            with self.subTest(error=error):
+                host = self.host()
+                host.wait_all_ready(4)
+                vm = host.vm(vm="web1")
+                host.faults(f"op=scrub error={error} count=1")
+                vm.kill()
+                wait_for(lambda: host.faults_hit(), what="the fault")
+                host.wait_state(vm.vfs[0], "ready")
+
     def test_hand_over_fails(self):
         for kernel, op in (("cdev", "open"), ("group", "grant")):
             with self.subTest(op=op):
