@@ -41,8 +41,8 @@ void vf_step_failed(struct managed_vf *v, const struct worker_reply *reply, enum
                 vf_retry_later(v, REASON_NOT_MANAGED, v->detail);
                 return;
         }
-        /* The card was pulled out, or its driver is going, and the kernel has not said so yet; its directory in
-         * sysfs may be the first to go */
+        /* The card was pulled out, or its driver is going, and the kernel has not said so yet; its directory
+         * in sysfs may be the first to go */
         if ((reply->error == -ENODEV || reply->error == -ENOENT) && v->retries < DRIVER_TRIES) {
                 pf_rescan_soon(managed_pf(v->vf.pf));
                 vf_retry_later(v, reason, v->detail);
