@@ -78,8 +78,9 @@ class PlatformTest(SimTest):
     def test_isolation_that_goes_away_is_noticed_before_a_lease(self):
         host = self.host()
         host.wait_all_ready(4)
+        vm = host.vm().greet()
         host.tree.unsafe_interrupts("Y")
-        self.assertIn("unsafe-interrupts", self.refused("not-isolated", host.vm().acquire).parameters["message"])
+        self.assertIn("unsafe-interrupts", self.refused("not-isolated", vm.acquire).parameters["message"])
         wait_for(lambda: set(host.states().values()) == {"bound"})  # and then all are looked at
         self.assertEqual({vf["reason"] for vf in host.vfs().values()}, {"unsafe-interrupts"})
         host.tree.unsafe_interrupts("N")
