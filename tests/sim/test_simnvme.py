@@ -274,11 +274,13 @@ class SimNvmeTest(SimTest):
         worker = self.start(can=["format"])
         vf = self.pf.vf(0)
         self.assertEqual(self.state(worker)[1], [])
-        for op, values in (("nvme-online", ()), ("nvme-online", (2, 1)), ("nvme-offline", ()), ("nvme-detach", (0,))):  # online whoever asks
+        for op, values in (("nvme-online", ()), ("nvme-online", (2, 1)), ("nvme-offline", ())):  # online whoever asks
             self.ok(worker.do(op, vf, *values))
         self.assertEqual((self.tree.commands(ONE), self.secondary(1), self.secondary(3)), ([], (0, 0, 1), (0, 0, 0)))
         self.assertEqual(worker.do("nvme-attach", vf, 1)[:2], ("Operation not supported", "namespace"))
+        self.assertEqual(worker.do("nvme-detach", vf, 0)[:2], ("Operation not supported", "namespace"))  # who knows of what
         for can, op, values, reason in ((["virtualize"], "nvme-create", (GIB,), "namespace"),
+                                        (["virtualize"], "nvme-detach", (0,), "namespace"),
                                         (["virtualize"], "nvme-erase", (1, 0), "erase-failed"),
                                         (["virtualize", "namespaces"], "nvme-erase", (1, 1), "erase-failed"),
                                         (["virtualize", "namespaces", "format"], "nvme-erase", (1, 2), "erase-failed")):
