@@ -394,7 +394,7 @@ def test_pcie_errors_are_told():
             return [e for e in events() if (e["kind"], e["new"], e["address"]) == ("aer", "correctable", address)]
         wait_for(told, 30, "the count is seen to rise")  # the first look at a function is only the base
     assert aer_count(address, "correctable", "COR") > before
-    assert "PCIe errors" in lab.journal()
+    wait_for(lambda: "PCIe errors" in lab.journal(), 30, "it is in the journal")
 
 
 def test_pcie_recovery_is_told():
