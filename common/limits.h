@@ -13,9 +13,7 @@
 #define CONNECTIONS_TENANTS_MAX 384U /* of users of any tenant */
 #define CONNECTIONS_OTHERS_MAX  64U  /* of anybody else */
 #define CONNECTIONS_PER_UID_MAX 64U  /* at once, for anyone but root */
-#define MONITOR_QUEUE_MAX                                                                                    \
-        (2U * 1024U *                                                                                        \
-         1024U) /* bytes of unread events before a watcher is dropped: a reload may tell as much */
+#define MONITOR_QUEUE_MAX       (2U * 1024U * 1024U) /* bytes of unread events; then a watcher is dropped */
 #define CONNECTION_IDLE_USEC                                                                                 \
         (60ULL * 1000000ULL)  /* half a message, or an unread reply, for longer: dropped */
 #define MESSAGE_FDS_MAX   64U /* file descriptors of one message */

@@ -288,8 +288,8 @@ static void on_online(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 return;
         (void) sd_event_now(v->manager->event, CLOCK_MONOTONIC, &v->nvme_set_at);
         v->nvme_offline = false;
-        if (!nvme_can_follow(managed_pf(v->vf.pf),
-                             &g->storage)) { /* the rule is another since it got ready */
+        /* The rule may be another since it got ready */
+        if (!nvme_can_follow(managed_pf(v->vf.pf), &g->storage)) {
                 end(g, false, REASON_NAMESPACE, 0, NVME_CANNOT_FOLLOW);
                 return;
         }

@@ -19,7 +19,7 @@ struct server {
         int fd;
         sd_event_source *io, *sweep;
         struct connection *connections;
-        unsigned n, n_share[_SHARE_MAX];
+        unsigned n;
 };
 
 struct connection *server_first(struct server *s) {
@@ -35,7 +35,6 @@ static void connection_close(struct connection *c) {
                         break;
                 }
         s->n--;
-        s->n_share[c->share]--;
         sd_event_source_set_enabled(s->io, SD_EVENT_ON); /* there is room again */
         sd_event_source_disable_unref(c->io);
         varlink_stream_done(&c->stream);
@@ -245,11 +244,13 @@ static enum connection_share share_of(const struct server *s, const struct peer 
 static bool has_room(const struct server *s, const struct peer *p, enum connection_share share) {
         static const unsigned most[_SHARE_MAX] = { CONNECTIONS_OTHERS_MAX, CONNECTIONS_TENANTS_MAX,
                                                    CONNECTIONS_MAX };
-        unsigned n = 0;
+        unsigned of_uid = 0, of_share = 0;
 
-        for (struct connection *c = s->connections; c; c = c->next)
-                n += c->peer.uid == p->uid;
-        return s->n_share[share] < most[share] && (p->uid == 0 || n < CONNECTIONS_PER_UID_MAX);
+        for (struct connection *c = s->connections; c; c = c->next) {
+                of_uid += c->peer.uid == p->uid;
+                of_share += c->share == share;
+        }
+        return of_share < most[share] && (p->uid == 0 || of_uid < CONNECTIONS_PER_UID_MAX);
 }
 
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -278,7 +279,6 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
         r = sd_event_add_io(s->manager->event, &c->io, c->stream.fd, EPOLLIN, on_connection, c);
         c->next = s->connections;
         s->connections = c;
-        s->n_share[c->share]++;
         if (++s->n >= CONNECTIONS_MAX)
                 sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (r < 0)

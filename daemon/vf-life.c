@@ -224,9 +224,6 @@ static void on_fenced(const struct worker_reply *reply, int fds[WORKER_FDS_MAX],
                 if (reason == REASON_NO_MSI_ISOLATION)
                         v->vf.msi_isolated = TRI_NO;
                 vf_blocked(v, reason, v->detail);
-        } else if ((reply->error == -ENODEV || reply->error == -ENOENT) && v->retries < DRIVER_TRIES) {
-                pf_rescan_soon(managed_pf(v->vf.pf)); /* it is being unbound just now */
-                vf_retry_later(v, REASON_FENCE_FAILED, v->detail);
         } else
                 vf_step_failed(v, reply, reason != REASON_NONE ? reason : REASON_FENCE_FAILED);
 }
